@@ -1,0 +1,55 @@
+//! A fact that the engine recorded. Append-only, gap-free: what a screen shows can be told again
+//! from these.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// A recorded fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// 1 for the first, one more for each.
+    pub seq: u64,
+    /// When the engine recorded it, by the host's clock.
+    pub at: Timestamp,
+    /// Who or what caused it.
+    pub actor: EventActor,
+    /// What it is about.
+    pub subject: Subject,
+    /// What happened, in the snake_case of the state machines: `assigned`, `cost_limit_reached`.
+    pub kind: String,
+    /// More, in a sentence; visible text.
+    pub detail: String,
+}
+
+/// Who or what caused an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventActor {
+    /// The engine itself: a timer, a policy, the reconciler.
+    Engine,
+    /// An operator, by login name.
+    Operator(String),
+    /// An agent, by id.
+    Agent(String),
+    /// Somebody at the tracker, by login.
+    Tracker(String),
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A task, by id.
+    Task(String),
+    /// An agent, by id.
+    Agent(String),
+    /// An account, by name.
+    Account(String),
+    /// A credential request, by id.
+    Credential(String),
+    /// A project, by name.
+    Project(String),
+    /// The fleet as a whole.
+    Fleet,
+}

@@ -1,0 +1,100 @@
+use super::*;
+use crate::execution::FailureCause;
+use crate::report::bounds;
+use crate::task::fixture::{execution, hostile, pull_request, worked_on};
+use crate::task::{BlockedReason, CancelledBy, TriageReason};
+
+fn message(text: &str, source: Option<&str>) -> Message {
+    Message {
+        kind: MessageKind::Steer,
+        author: "mona".to_owned(),
+        text: text.to_owned(),
+        source: source.map(str::to_owned),
+        at: Timestamp(1),
+    }
+}
+
+#[test]
+fn messages_keep_their_numbers_and_only_new_ones_wait() {
+    let mut conversation = Conversation::default();
+    assert_eq!(conversation.push(message("a", Some("comment/1"))), 0);
+    assert_eq!(conversation.push(message("b", None)), 1);
+    conversation.delivered = 1;
+    let waiting: Vec<u64> = conversation.waiting().map(|(number, _)| number).collect();
+    assert_eq!(waiting, [1]);
+    assert!(conversation.has("comment/1"));
+    assert!(!conversation.has("comment/2"));
+}
+
+#[test]
+fn a_long_conversation_loses_its_beginning_and_no_number() {
+    let mut conversation = Conversation::default();
+    for number in 0..1_000 {
+        assert_eq!(conversation.push(message("x", None)), number);
+    }
+    assert_eq!(conversation.messages.len(), MAX_MESSAGES);
+    assert_eq!((conversation.first, conversation.next()), (800, 1_000));
+    conversation.delivered = 999;
+    assert_eq!(conversation.waiting().count(), 1);
+}
+
+#[test]
+fn the_criteria_are_the_issues_and_their_status_the_agents() {
+    let mut task = worked_on(TaskState::Review);
+    let of = |task: &Task| -> Vec<CriterionStatus> {
+        task.criteria_met().iter().map(|one| one.status).collect()
+    };
+    let [done, going, pending] = [
+        CriterionStatus::Done,
+        CriterionStatus::InProgress,
+        CriterionStatus::Pending,
+    ];
+    assert_eq!(of(&task), [done, going, pending]);
+    // what the agent invents does not count
+    task.report.criteria[0].criterion = "Something else".to_owned();
+    assert_eq!(of(&task), [pending, going, pending]);
+    // where the issue has no list, the agent's is shown
+    task.criteria.clear();
+    assert_eq!(of(&task), [done, going]);
+}
+
+#[test]
+fn a_task_comes_back_from_the_store_as_it_went() {
+    let refused = BlockedReason::PublishRejected {
+        execution: execution(2),
+        findings: vec!["a secret".to_owned()],
+        passable: true,
+    };
+    for state in [
+        TaskState::Triage(TriageReason::UntrustedActor {
+            login: "mallory".to_owned(),
+            permission: "read".to_owned(),
+        }),
+        TaskState::Pending,
+        TaskState::Assigned(execution(1)),
+        TaskState::InProgress(execution(1)),
+        TaskState::Publishing(execution(1)),
+        TaskState::Review,
+        TaskState::Blocked(refused),
+        TaskState::Blocked(BlockedReason::NeedsHuman("\u{202e}\0".to_owned())),
+        TaskState::Blocked(BlockedReason::Handoff(Some("aider".parse().unwrap()))),
+        TaskState::Completed,
+        TaskState::Failed(FailureCause::CodingCli { exit: Some(-9) }),
+        TaskState::Cancelled(CancelledBy::Issue),
+    ] {
+        let mut task = hostile(state);
+        task.pull_request = Some(pull_request());
+        task.not_before = Some(Timestamp(i64::MAX));
+        task.conversation.push(message("x", Some("review/12")));
+        let stored = serde_json::to_vec(&task).unwrap();
+        let back: Task = serde_json::from_slice(&stored).unwrap();
+        assert_eq!(back, task);
+    }
+}
+
+#[test]
+fn a_report_that_comes_in_is_bounded_in_every_part() {
+    let report = hostile(TaskState::Pending).report;
+    assert!(report.summary.unwrap().chars().count() <= bounds::TEXT);
+    assert!(report.progress[0].message.chars().count() <= bounds::LINE);
+}
