@@ -1,0 +1,368 @@
+//! The engine: the single writer of the orchestrator's state.
+//!
+//! ```text
+//!  inputs ─▶ [apply, apply, …] ─▶ follow up ─▶ ONE commit ─▶ replies, then everybody who watches
+//! ```
+//!
+//! It is a thread of its own: nothing waits while state changes. Inputs that have queued up are
+//! applied as one group and committed with one fsync; nothing is acknowledged before that. Where the
+//! commit fails, the group never happened: the world is loaded again from the store, and every
+//! sender is told.
+
+mod apply;
+mod effect;
+mod input;
+mod orders;
+mod outbox;
+mod publish;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use effect::{Effect, EffectRecord, EffectState, Outcome};
+pub use input::{
+    ActRefusal, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected, RecordBody,
+    Reply, SecretId, Vitals,
+};
+pub use orders::{CredentialOrder, Orders};
+pub use outbox::{Outside, run as run_outbox};
+pub use publish::Update;
+pub use schedule::Wait;
+pub use world::{Live, World};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_code_domain::time::Timestamp;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::config::Config;
+use crate::store::{Store, StoreError};
+
+/// Inputs that wait for the engine at most; more wait at their senders.
+const QUEUE: usize = 1_024;
+/// Inputs that are committed together at most.
+const GROUP: usize = 256;
+/// Updates that a slow watcher may lag behind before it has to begin anew.
+const WATCH: usize = 1_024;
+
+/// What the engine is sent.
+enum Mail {
+    Input(Box<Input>, oneshot::Sender<Reply>),
+    Read(Box<dyn FnOnce(&World) + Send>),
+    Stop,
+}
+
+/// A handle to the engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    mail: mpsc::Sender<Mail>,
+    updates: broadcast::Sender<Arc<Update>>,
+    deadline: watch::Receiver<Option<Timestamp>>,
+}
+
+/// The engine has stopped: the program is ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine has stopped")]
+pub struct Stopped;
+
+/// How the engine gets at its clock and its store.
+pub struct Foundations {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The open store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// A random seed.
+    pub seed: u64,
+}
+
+impl std::fmt::Debug for Foundations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Foundations").finish_non_exhaustive()
+    }
+}
+
+impl Foundations {
+    /// The store of this directory and the machine's clock.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be opened.
+    pub fn in_directory(config: Arc<Config>, dir: &Path, seed: u64) -> Result<Self, StoreError> {
+        Ok(Self {
+            config,
+            store: Store::open(dir)?,
+            clock: Arc::new(crate::app::now),
+            seed,
+        })
+    }
+}
+
+impl Engine {
+    /// Loads the world and starts the engine's thread.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not read or the first commit fails.
+    pub fn start(foundations: Foundations) -> Result<(Self, Joined), StoreError> {
+        let Foundations {
+            config,
+            store,
+            clock,
+            seed,
+        } = foundations;
+        let world = World::load(config, Arc::new(store), seed, clock())?;
+        let (mail, inbox) = mpsc::channel(QUEUE);
+        let (updates, _) = broadcast::channel(WATCH);
+        let (deadline_sender, deadline) = watch::channel(None);
+        let mut writer = Writer {
+            world,
+            clock,
+            updates: updates.clone(),
+            deadline: deadline_sender,
+            closed: false,
+        };
+        writer.world.follow_up();
+        writer.commit()?;
+        let thread = std::thread::Builder::new()
+            .name("engine".into())
+            .spawn(move || writer.run(inbox))
+            .map_err(|source| StoreError::File {
+                what: "cannot start the engine's thread",
+                path: PathBuf::new(),
+                source,
+            })?;
+        Ok((
+            Self {
+                mail,
+                updates,
+                deadline,
+            },
+            Joined(thread),
+        ))
+    }
+
+    /// Sends an input; the reply comes when everything that it changed is durable.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the program is ending.
+    pub async fn send(&self, input: Input) -> Result<Reply, Stopped> {
+        self.post(input).await?.await.map_err(|_| Stopped)
+    }
+
+    /// Sends an input without waiting for its reply.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the program is ending.
+    pub async fn post(&self, input: Input) -> Result<oneshot::Receiver<Reply>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.mail
+            .send(Mail::Input(Box::new(input), reply))
+            .await
+            .map_err(|_| Stopped)?;
+        Ok(answer)
+    }
+
+    /// Reads the world between two commits.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the program is ending.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let read = Box::new(move |world: &World| {
+            // A reader that went away needs no answer.
+            let _gone = reply.send(read(world));
+        });
+        self.mail
+            .send(Mail::Read(read))
+            .await
+            .map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Reads the world, and every update after it, without a gap between.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the program is ending.
+    pub async fn watch<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<(T, broadcast::Receiver<Arc<Update>>), Stopped> {
+        let updates = self.updates.clone();
+        self.read(move |world| {
+            let receiver = updates.subscribe();
+            (read(world), receiver)
+        })
+        .await
+    }
+
+    /// Updates from now on.
+    #[must_use]
+    pub fn updates(&self) -> broadcast::Receiver<Arc<Update>> {
+        self.updates.subscribe()
+    }
+
+    /// Ends the engine when everything sent before is committed.
+    pub async fn stop(&self) {
+        // It may have stopped already.
+        let _stopped = self.mail.send(Mail::Stop).await;
+    }
+
+    /// Sends a tick whenever something becomes due by itself.
+    pub async fn keep_time(self, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) {
+        let mut deadline = self.deadline.clone();
+        loop {
+            let next = *deadline.borrow_and_update();
+            // A clock that is set forward is noticed within the minute.
+            let wait = next.map_or(Duration::from_secs(60), |at| at.since(clock()));
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(Duration::from_secs(60))) => {
+                    if self.send(Input::Tick).await.is_err() {
+                        return;
+                    }
+                }
+                changed = deadline.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The engine's thread.
+#[derive(Debug)]
+pub struct Joined(std::thread::JoinHandle<()>);
+
+impl Joined {
+    /// Waits until the engine has stopped; true where it stopped well.
+    pub fn wait(self) -> bool {
+        self.0.join().is_ok()
+    }
+}
+
+struct Writer {
+    world: World,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    updates: broadcast::Sender<Arc<Update>>,
+    deadline: watch::Sender<Option<Timestamp>>,
+    /// The store failed and could not be opened again yet.
+    closed: bool,
+}
+
+impl Writer {
+    fn run(mut self, mut inbox: mpsc::Receiver<Mail>) {
+        let mut replies = Vec::with_capacity(GROUP);
+        while let Some(first) = inbox.blocking_recv() {
+            if self.closed {
+                self.reload();
+            }
+            let mut next = Some(first);
+            let mut stop = false;
+            while let Some(mail) = next {
+                match mail {
+                    Mail::Input(input, reply) => {
+                        self.world.now = (self.clock)();
+                        let said = self.world.apply(*input);
+                        replies.push((reply, said));
+                    }
+                    // Reads see what is committed only.
+                    Mail::Read(read) => {
+                        self.finish_group(&mut replies);
+                        self.world.now = (self.clock)();
+                        read(&self.world);
+                    }
+                    Mail::Stop => stop = true,
+                }
+                next = (replies.len() < GROUP && !stop)
+                    .then(|| inbox.try_recv().ok())
+                    .flatten();
+            }
+            self.finish_group(&mut replies);
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Commits what the group changed, then answers.
+    fn finish_group(&mut self, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
+        if replies.is_empty() {
+            return;
+        }
+        self.world.follow_up();
+        let committed = self.commit();
+        if let Err(error) = &committed {
+            self.recover(error);
+        }
+        for (reply, said) in replies.drain(..) {
+            let said = match &committed {
+                Ok(()) => said,
+                Err(error) => Reply::Unavailable {
+                    why: error.to_string(),
+                },
+            };
+            // A sender that went away needs no answer.
+            let _gone = reply.send(said);
+        }
+        let next = self.world.next_deadline();
+        self.deadline
+            .send_if_modified(|deadline| std::mem::replace(deadline, next) != next);
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let batch = self.world.batch();
+        if !batch.is_empty() {
+            self.world.store.commit(&batch)?;
+        }
+        let update = self.world.update();
+        self.world.forget_retired();
+        self.world.changes = world::Changes::default();
+        if let Some(update) = update {
+            // Nobody may be watching.
+            let _nobody = self.updates.send(Arc::new(update));
+        }
+        Ok(())
+    }
+
+    /// The group never happened: the world is what the store says.
+    fn recover(&mut self, error: &StoreError) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the store cannot be written"
+        );
+        self.world.changes = world::Changes::default();
+        self.reload();
+    }
+
+    /// Opens the store again, since a handle that failed is poisoned, and loads the world from it.
+    /// Where that fails too, the next group tries again.
+    fn reload(&mut self) {
+        match self.reloaded() {
+            Ok(mut world) => {
+                world.live = std::mem::take(&mut self.world.live);
+                world.secrets = std::mem::take(&mut self.world.secrets);
+                world.disk_short = self.world.disk_short;
+                self.world = world;
+                self.closed = false;
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "it stays closed");
+                self.world.warning = "the store cannot be written: nothing new is taken".into();
+                self.closed = true;
+            }
+        }
+    }
+
+    fn reloaded(&mut self) -> Result<World, StoreError> {
+        self.world.store.reopen()?;
+        let (config, store) = (self.world.config.clone(), self.world.store.clone());
+        World::load(config, store, self.world.random.next(), (self.clock)())
+    }
+}

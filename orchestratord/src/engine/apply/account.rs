@@ -1,0 +1,253 @@
+//! Model calls and accounts: money is set aside before a call and settled after it.
+
+use cloud_code_domain::account::{Account, Parking};
+use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::event::{EventActor, Subject};
+use cloud_code_domain::execution::StopReason;
+use cloud_code_domain::id::{AccountName, ExecutionId};
+use cloud_code_domain::task::TaskEvent;
+
+use crate::engine::input::{CallRefusal, Reply};
+use crate::engine::world::World;
+use crate::store::{Reservation, SpendRow};
+
+impl World {
+    /// The account that an execution spends from.
+    #[must_use]
+    pub fn account_of(&self, execution: &ExecutionId) -> Option<AccountName> {
+        let execution = self.executions.get(execution)?;
+        self.config
+            .coding_clis
+            .get(&execution.coding_cli)?
+            .account
+            .clone()
+    }
+
+    /// Why an account is not used now, if so.
+    #[must_use]
+    pub fn parking(&self, account: &AccountName) -> Option<&Parking> {
+        let parking = self.accounts.get(account)?.parking.as_ref()?;
+        (!parking.is_over(self.now)).then_some(parking)
+    }
+
+    pub(super) fn open_call(&mut self, id: &ExecutionId, model: String, most: MicroUsd) -> Reply {
+        match self.may_call(id) {
+            Err(refusal) => Reply::CallRefused(refusal),
+            Ok(account) => {
+                let call = self.next_call;
+                self.next_call = call.saturating_add(1);
+                let at = self.now;
+                let reservation = Reservation {
+                    execution: id.clone(),
+                    call,
+                    account,
+                    model,
+                    most,
+                    at,
+                };
+                self.changes.reservations.insert(reservation.key());
+                self.reservations.insert(reservation.key(), reservation);
+                Reply::CallAllowed { call }
+            }
+        }
+    }
+
+    fn may_call(&mut self, id: &ExecutionId) -> Result<AccountName, CallRefusal> {
+        let execution = self.executions.get(id).ok_or(CallRefusal::NotRunning)?;
+        if execution.state.is_finished() {
+            return Err(CallRefusal::NotRunning);
+        }
+        let account = self.account_of(id).ok_or(CallRefusal::NoAccount)?;
+        if let Some(parking) = self.parking(&account) {
+            return Err(CallRefusal::Parked(parking.clone()));
+        }
+        if let Some(stop) = execution.stop {
+            return Err(match stop {
+                StopReason::CostLimit => CallRefusal::CostLimit,
+                StopReason::Cancelled
+                | StopReason::AccountParked
+                | StopReason::Authentication
+                | StopReason::Halted => CallRefusal::Stopping,
+            });
+        }
+        if self.limit_reached(id) {
+            self.cost_limit_reached(id);
+            return Err(CallRefusal::CostLimit);
+        }
+        if self.daily_limit_reached(id) {
+            self.stop(id, StopReason::Halted);
+            return Err(CallRefusal::DailyLimit);
+        }
+        Ok(account)
+    }
+
+    /// Whether what the task has cost and what is set aside for it reach its limit.
+    fn limit_reached(&self, id: &ExecutionId) -> bool {
+        let aside = self.set_aside(|reservation| reservation.execution.task == id.task);
+        self.tasks
+            .get(&id.task)
+            .is_none_or(|task| task.cost.plus(aside) >= task.cost_limit)
+    }
+
+    fn daily_limit_reached(&self, id: &ExecutionId) -> bool {
+        let Some(project) = self.tasks.get(&id.task).map(|task| &task.project) else {
+            return true;
+        };
+        let aside = self.set_aside(|reservation| {
+            self.tasks
+                .get(&reservation.execution.task)
+                .is_some_and(|t| t.project == *project)
+        });
+        self.config
+            .project(project)
+            .is_none_or(|config| self.spent_today(project).plus(aside) >= config.daily_limit)
+    }
+
+    fn set_aside(&self, counts: impl Fn(&Reservation) -> bool) -> MicroUsd {
+        let sums = self
+            .reservations
+            .values()
+            .filter(|reservation| counts(reservation));
+        sums.fold(MicroUsd::default(), |sum, reservation| {
+            sum.plus(reservation.most)
+        })
+    }
+
+    /// The limit is a wall, not an alarm: the turn ends, and the task waits for the operator.
+    fn cost_limit_reached(&mut self, id: &ExecutionId) {
+        self.stop(id, StopReason::CostLimit);
+        self.change_task(&id.task, |task| task.keep = true);
+        let event = TaskEvent::CostLimitReached(id.clone());
+        // An execution that is not current moves nothing; it is stopped all the same.
+        let _moved = self.move_task(&id.task, &event, EventActor::Engine, "");
+    }
+
+    /// A call has ended; without a count what was set aside is charged whole.
+    pub(crate) fn settle_call(
+        &mut self,
+        id: &ExecutionId,
+        call: u64,
+        counted: Option<(Usage, MicroUsd)>,
+    ) {
+        let Some(reservation) = self.reservations.remove(&format!("{id}/{call}")) else {
+            return;
+        };
+        self.changes.reservations.insert(reservation.key());
+        let (usage, cost) = counted.unwrap_or((Usage::default(), reservation.most));
+        self.change_execution(id, |execution| {
+            execution.usage = execution.usage.plus(usage);
+            execution.cost = execution.cost.plus(cost);
+            if !execution.models.contains(&reservation.model) && execution.models.len() < 20 {
+                execution.models.push(reservation.model.clone());
+            }
+        });
+        self.change_task(&id.task, |task| {
+            task.usage = task.usage.plus(usage);
+            task.cost = task.cost.plus(cost);
+        });
+        self.spent(id, &reservation, usage, cost);
+        let over = self
+            .executions
+            .get(id)
+            .is_some_and(|execution| !execution.state.is_finished() && execution.stop.is_none());
+        if over && self.limit_reached(id) {
+            self.cost_limit_reached(id);
+        }
+    }
+
+    fn spent(&mut self, id: &ExecutionId, of: &Reservation, usage: Usage, cost: MicroUsd) {
+        let (Some(task), Some(execution)) = (self.tasks.get(&id.task), self.executions.get(id))
+        else {
+            return;
+        };
+        let row = SpendRow {
+            day: self.now.day(),
+            project: task.project.clone(),
+            agent: execution.agent.clone(),
+            task: id.task.clone(),
+            model: of.model.clone(),
+            account: of.account.clone(),
+            usage: Usage::default(),
+            cost: MicroUsd::default(),
+            calls: 0,
+        };
+        let key = row.key();
+        let row = self.spend.entry(key.clone()).or_insert(row);
+        row.usage = row.usage.plus(usage);
+        row.cost = row.cost.plus(cost);
+        row.calls = row.calls.saturating_add(1);
+        self.changes.spend.insert(key);
+    }
+
+    /// Limits and parking are the account's: every turn that spends from it ends.
+    pub(super) fn park_account(&mut self, name: &AccountName, parking: Parking) -> Reply {
+        let now = self.now;
+        let reason = match &parking {
+            Parking::UsageLimit { .. } => StopReason::AccountParked,
+            Parking::LogInAgain => StopReason::Authentication,
+        };
+        let (kind, detail) = match &parking {
+            Parking::UsageLimit { until } => ("parked", format!("until {}", until.0)),
+            Parking::LogInAgain => ("log_in_again", "the provider refused its secret".to_owned()),
+        };
+        let account = self
+            .accounts
+            .entry(name.clone())
+            .or_insert_with(|| Account {
+                name: name.clone(),
+                parking: None,
+                updated_at: now,
+            });
+        if account.parking.as_ref() == Some(&parking) {
+            return Reply::Ok;
+        }
+        account.parking = Some(parking);
+        account.updated_at = now;
+        self.changes.accounts.insert(name.clone());
+        self.record(
+            EventActor::Engine,
+            Subject::Account(name.to_string()),
+            kind,
+            detail,
+        );
+        let running: Vec<ExecutionId> = self
+            .executions
+            .values()
+            .filter(|execution| !execution.state.is_finished())
+            .map(|execution| execution.id.clone())
+            .filter(|id| self.account_of(id).as_ref() == Some(name))
+            .collect();
+        for execution in running {
+            self.stop(&execution, reason);
+        }
+        Reply::Ok
+    }
+
+    pub(super) fn unpark(&mut self, name: &AccountName, actor: EventActor) {
+        let now = self.now;
+        if let Some(account) = self.accounts.get_mut(name)
+            && account.parking.take().is_some()
+        {
+            account.updated_at = now;
+            self.changes.accounts.insert(name.clone());
+            self.record(actor, Subject::Account(name.to_string()), "resumed", "");
+        }
+    }
+
+    pub(super) fn unpark_accounts(&mut self) {
+        let over: Vec<AccountName> = self
+            .accounts
+            .values()
+            .filter(|account| {
+                account
+                    .parking
+                    .as_ref()
+                    .is_some_and(|p| p.is_over(self.now))
+            })
+            .map(|account| account.name.clone())
+            .collect();
+        for name in over {
+            self.unpark(&name, EventActor::Engine);
+        }
+    }
+}

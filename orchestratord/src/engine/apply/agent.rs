@@ -1,0 +1,289 @@
+//! What agents say: sessions, records, signs of life.
+
+use std::time::Duration;
+
+use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, SpoolPosition};
+use cloud_code_domain::event::{EventActor, Subject};
+use cloud_code_domain::execution::{ExecutionEvent, FailureCause};
+use cloud_code_domain::id::{AgentId, ExecutionId, TaskId};
+use cloud_code_domain::report::ReportDelta;
+use cloud_code_domain::task::{TaskEvent, TaskState};
+
+use crate::engine::input::{Hello, RecordBody, Reply, Vitals};
+use crate::engine::world::World;
+
+/// An agent that works and has had no link for this long is given up: whatever brings workstations
+/// up again has had its time.
+const LOST: Duration = Duration::from_secs(10 * 60);
+
+impl World {
+    pub(super) fn hello(&mut self, agent: &AgentId, hello: Hello) -> Reply {
+        let now = self.now;
+        let Some(record) = self.agents.get(agent) else {
+            return Reply::NotWanted;
+        };
+        let known = record
+            .spool
+            .clone()
+            .filter(|spool| spool.spool_id == hello.spool_id);
+        if record.spool.is_some() && known.is_none() {
+            self.spool_lost(agent);
+        }
+        let spool = known.unwrap_or(SpoolPosition {
+            spool_id: hello.spool_id,
+            seq: 0,
+        });
+        let seq = spool.seq;
+        if let Some(record) = self.agents.get_mut(agent) {
+            record.spool = Some(spool);
+            self.changes.agents.insert(agent.clone());
+        }
+        self.move_agent(agent, &AgentEvent::Ready);
+        let stale: Vec<TaskId> = hello
+            .worktrees
+            .into_iter()
+            .filter(|task| {
+                !self.tasks.get(task).is_some_and(|task| {
+                    !task.state.is_finished() && task.agent.as_ref() == Some(agent)
+                })
+            })
+            .collect();
+        let live = self.live_mut(agent);
+        live.connected = true;
+        live.link = hello.link;
+        live.last_heard = Some(now);
+        live.version = hello.version;
+        live.busy = hello.execution;
+        live.cleaning.extend(stale);
+        Reply::Committed { seq }
+    }
+
+    /// The agent's workspace is a new one: what ran in the old one is gone.
+    fn spool_lost(&mut self, agent: &AgentId) {
+        let running = self.working_on(agent).map(|execution| execution.id.clone());
+        let detail = "its workspace is a new one";
+        self.record(
+            EventActor::Engine,
+            Subject::Agent(agent.to_string()),
+            "reset",
+            detail,
+        );
+        if let Some(execution) = running {
+            self.lost(&execution, detail);
+        }
+    }
+
+    /// The execution is gone with its agent.
+    pub(super) fn lost(&mut self, execution: &ExecutionId, why: &str) {
+        if self.move_execution(execution, &ExecutionEvent::Lost) {
+            let agent = self
+                .executions
+                .get(execution)
+                .map(|record| record.agent.clone());
+            if let Some(agent) = agent {
+                self.move_agent(&agent, &AgentEvent::Freed(execution.clone()));
+            }
+            self.failed(execution, &FailureCause::AgentLost, why);
+        }
+    }
+
+    pub(super) fn gone(&mut self, agent: &AgentId, link: u64) -> Reply {
+        let live = self.live_mut(agent);
+        if live.link == link {
+            live.connected = false;
+        }
+        Reply::Ok
+    }
+
+    pub(super) fn heartbeat(&mut self, agent: &AgentId, vitals: Vitals) -> Reply {
+        let now = self.now;
+        let live = self.live_mut(agent);
+        live.vitals = vitals;
+        live.last_heard = Some(now);
+        Reply::Ok
+    }
+
+    pub(super) fn agent_record(
+        &mut self,
+        agent: &AgentId,
+        seq: u64,
+        execution: &ExecutionId,
+        body: RecordBody,
+    ) -> Reply {
+        match self.next_in_spool(agent, seq) {
+            Ok(()) => {}
+            Err(reply) => return reply,
+        }
+        // The fence: only the agent that the execution was given to speaks for it.
+        let owner = self.executions.get(execution).map(|record| &record.agent);
+        if owner == Some(agent) {
+            self.execution_said(agent, execution, body);
+        } else if let RecordBody::Ended(_) = body {
+            self.move_agent(agent, &AgentEvent::Freed(execution.clone()));
+        }
+        Reply::Committed { seq }
+    }
+
+    pub(super) fn unreadable(&mut self, agent: &AgentId, seq: u64, why: &str) -> Reply {
+        match self.next_in_spool(agent, seq) {
+            Ok(()) => {
+                let subject = Subject::Agent(agent.to_string());
+                self.record(EventActor::Engine, subject, "record_unreadable", why);
+                Reply::Committed { seq }
+            }
+            Err(reply) => reply,
+        }
+    }
+
+    /// Takes the number if it is the next one of the agent's spool; else says what to answer.
+    fn next_in_spool(&mut self, agent: &AgentId, seq: u64) -> Result<(), Reply> {
+        let now = self.now;
+        let spool = self
+            .agents
+            .get_mut(agent)
+            .and_then(|agent| agent.spool.as_mut());
+        let Some(spool) = spool else {
+            return Err(Reply::NotWanted);
+        };
+        if seq <= spool.seq {
+            return Err(Reply::Committed { seq: spool.seq });
+        }
+        if seq != spool.seq.saturating_add(1) {
+            return Err(Reply::Gap {
+                committed: spool.seq,
+            });
+        }
+        spool.seq = seq;
+        self.changes.agents.insert(agent.clone());
+        self.live_mut(agent).last_heard = Some(now);
+        Ok(())
+    }
+
+    fn execution_said(&mut self, agent: &AgentId, execution: &ExecutionId, body: RecordBody) {
+        match body {
+            RecordBody::Started { version } => {
+                if self.move_execution(execution, &ExecutionEvent::Started) {
+                    self.progressed(agent, execution, &format!("coding CLI {version}"));
+                }
+            }
+            RecordBody::Report(delta) => self.reported(agent, execution, delta),
+            RecordBody::Logged => {}
+            RecordBody::LogsDropped(lines) => {
+                let subject = Subject::Agent(agent.to_string());
+                self.record(
+                    EventActor::Engine,
+                    subject,
+                    "logs_dropped",
+                    format!("{lines} lines"),
+                );
+            }
+            RecordBody::Delivered(below) => {
+                self.change_task(&execution.task, |task| {
+                    let known = task.conversation.next();
+                    let delivered = task.conversation.delivered.max(below.min(known));
+                    task.conversation.delivered = delivered;
+                });
+                self.live_mut(agent);
+            }
+            RecordBody::Ended(ended) => self.ended(agent, execution, ended),
+        }
+    }
+
+    fn progressed(&mut self, agent: &AgentId, execution: &ExecutionId, detail: &str) {
+        let event = TaskEvent::ProgressReported(execution.clone());
+        let actor = EventActor::Agent(agent.to_string());
+        // A report of an execution that is not current moves nothing: that is the fence.
+        let _moved = self.move_task(&execution.task, &event, actor, detail);
+    }
+
+    fn reported(&mut self, agent: &AgentId, execution: &ExecutionId, delta: ReportDelta) {
+        let current = self
+            .tasks
+            .get(&execution.task)
+            .is_some_and(|task| task.state.current_execution() == Some(execution));
+        if !current {
+            return;
+        }
+        let delta = delta.bounded();
+        let asks = delta.credential_requests.clone();
+        self.progressed(agent, execution, "");
+        self.change_task(&execution.task, |task| task.report.apply(delta));
+        if let Some(asks) = asks {
+            self.asked(agent, &execution.task, &asks);
+        }
+        self.comment_soon(&execution.task);
+    }
+
+    pub(super) fn task_cleaned(&mut self, agent: &AgentId, task: &TaskId) -> Reply {
+        self.live_mut(agent).cleaning.remove(task);
+        Reply::Ok
+    }
+
+    /// Agents that stay away lose their executions, and their tasks go to whoever is free: should
+    /// one come back, the fence holds, and what it has of them is cleaned.
+    pub(super) fn give_up_absent(&mut self) {
+        let now = self.now;
+        let working = |agent: &Agent| match &agent.state {
+            AgentState::Working(execution) => Some((agent.id.clone(), execution.clone())),
+            AgentState::Provisioning
+            | AgentState::Idle
+            | AgentState::Maintenance
+            | AgentState::Recreating(_)
+            | AgentState::Retired => None,
+        };
+        let working: Vec<(AgentId, ExecutionId)> =
+            self.agents.values().filter_map(working).collect();
+        for (agent, execution) in working {
+            // After a start nothing is known yet: its time begins now.
+            let live = self.live.entry(agent).or_default();
+            let heard = *live.last_heard.get_or_insert(now);
+            if !live.connected && now.since(heard) >= LOST {
+                self.lost(&execution, "its agent stays away");
+                self.change_task(&execution.task, |task| {
+                    task.agent = None;
+                    task.keep = false;
+                });
+            }
+        }
+    }
+
+    /// Workstations that do not run are being brought up again by the fleet; what they did is
+    /// reported by their agentd when it is back.
+    pub(super) fn fleet_observed(&mut self, down: Vec<(AgentId, String)>) -> Reply {
+        for (agent, why) in down {
+            let connected = self.live.get(&agent).is_some_and(|live| live.connected);
+            if !connected {
+                self.move_idle_agent_down(&agent, why);
+            }
+        }
+        Reply::Ok
+    }
+
+    fn move_idle_agent_down(&mut self, agent: &AgentId, why: String) {
+        let idle = self
+            .agents
+            .get(agent)
+            .is_some_and(|agent| agent.state == AgentState::Idle);
+        if idle {
+            self.move_agent(agent, &AgentEvent::Broke(why));
+        }
+    }
+
+    /// Whether the task is still one that its agent holds a worktree of.
+    pub(crate) fn holds(&self, agent: &AgentId, task: &TaskId) -> bool {
+        self.tasks.get(task).is_some_and(|task| {
+            task.agent.as_ref() == Some(agent)
+                && match task.state {
+                    TaskState::Completed | TaskState::Cancelled(_) => false,
+                    TaskState::Triage(_)
+                    | TaskState::Pending
+                    | TaskState::Assigned(_)
+                    | TaskState::InProgress(_)
+                    | TaskState::Publishing(_)
+                    | TaskState::Review
+                    | TaskState::Blocked(_)
+                    | TaskState::Failed(_) => true,
+                }
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! The outbox: effects are started and finished, and what they found is applied.
+
+use std::time::Duration;
+
+use cloud_code_domain::event::{EventActor, Subject};
+use cloud_code_domain::execution::FailureCause;
+use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
+use cloud_code_domain::issue::{PullRequestSnapshot, PullRequestState};
+use cloud_code_domain::task::{BlockedReason, PullRequestRecord, Task, TaskEvent, TaskState};
+
+use crate::config::TrackerConfig;
+use crate::engine::effect::{Effect, Next, Outcome};
+use crate::engine::input::{Done, Facts, Reply};
+use crate::engine::world::World;
+
+impl World {
+    pub(super) fn effect_started(&mut self, key: &str) -> Reply {
+        let now = self.now;
+        let Some(record) = self.effects.get(key) else {
+            return Reply::NotWanted;
+        };
+        if record.not_before > now {
+            return Reply::NotWanted;
+        }
+        let started = record.started(now);
+        let facts = self.facts(&started.effect);
+        self.effects.insert(key.to_owned(), started.clone());
+        self.changes.effects.insert(key.to_owned());
+        Reply::Make(Box::new((started, facts)))
+    }
+
+    fn facts(&self, effect: &Effect) -> Facts {
+        let task = match effect {
+            Effect::Inspect { project, number } => self.task_by_number(project, *number).cloned(),
+            Effect::Prepare { .. }
+            | Effect::Publish { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. }
+            | Effect::NotifyRequest { .. } => {
+                effect.task().and_then(|task| self.tasks.get(task)).cloned()
+            }
+        };
+        let execution = match effect {
+            Effect::Publish { execution, .. } => self.executions.get(execution).cloned(),
+            Effect::Inspect { .. }
+            | Effect::Prepare { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. }
+            | Effect::NotifyRequest { .. } => None,
+        };
+        let request = match effect {
+            Effect::NotifyRequest { request } => self.requests.get(request).cloned(),
+            Effect::Inspect { .. }
+            | Effect::Prepare { .. }
+            | Effect::Publish { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. } => None,
+        };
+        Facts {
+            comment_id: task.as_ref().and_then(|task| task.comment_id),
+            task,
+            execution,
+            request,
+        }
+    }
+
+    pub(super) fn effect_finished(&mut self, key: &str, outcome: Outcome<Done>) -> Reply {
+        let jitter = self.random.fraction();
+        let Some(record) = self.effects.get(key).cloned() else {
+            return Reply::NotWanted;
+        };
+        let settle = self.settle_time(&record.effect);
+        match record.after(&outcome, self.now, settle, jitter) {
+            Next::Gone => self.effects.remove(key),
+            Next::Kept(next) => self.effects.insert(key.to_owned(), next),
+        };
+        self.changes.effects.insert(key.to_owned());
+        if let Some(task) = record.effect.task() {
+            self.changes.tasks.insert(task.clone());
+        }
+        match outcome {
+            Outcome::Done(done) => self.effect_done(&record.effect, done),
+            Outcome::Refused { why } => self.effect_refused(&record.effect, &why),
+            Outcome::Later { why, .. } | Outcome::Unknown { why } => {
+                tracing::debug!(key, why, "an effect has to wait");
+            }
+            Outcome::Absent => {}
+        }
+        Reply::Ok
+    }
+
+    fn settle_time(&self, effect: &Effect) -> Duration {
+        let project = effect
+            .task()
+            .and_then(|task| self.tasks.get(task))
+            .map(|task| &task.project);
+        let config = project.and_then(|project| self.config.project(project));
+        match config.map(|config| &config.tracker) {
+            Some(TrackerConfig::Github(_)) => self.config.settle.github,
+            // Our own disk: a call that we stopped waiting for has ended with us.
+            Some(TrackerConfig::Local) | None => Duration::ZERO,
+        }
+    }
+
+    fn effect_done(&mut self, effect: &Effect, done: Done) {
+        match (effect, done) {
+            (_, Done::Inspected(inspected)) => self.inspected(*inspected),
+            (
+                Effect::Prepare { task },
+                Done::Prepared {
+                    base,
+                    pull_request_head,
+                },
+            ) => {
+                self.prepared(task, base, pull_request_head);
+            }
+            (
+                Effect::Publish { execution, .. },
+                Done::Published {
+                    head,
+                    added,
+                    removed,
+                    files,
+                },
+            ) => self.published(execution, head, (added, removed, files)),
+            (Effect::Publish { execution, .. }, Done::Rejected { findings, passable }) => {
+                let reason = BlockedReason::PublishRejected {
+                    execution: execution.clone(),
+                    findings,
+                    passable,
+                };
+                self.publish_failed(execution, reason);
+            }
+            (Effect::Publish { execution, .. }, Done::ResultLost { why }) => {
+                self.failed(execution, &FailureCause::AgentLost, &why);
+            }
+            (Effect::OpenPullRequest { task }, Done::PullRequestOpened(seen)) => {
+                self.pull_request_opened(task, &seen);
+            }
+            (Effect::Comment { task }, Done::Commented { id }) => {
+                if self
+                    .tasks
+                    .get(task)
+                    .is_some_and(|task| task.comment_id != Some(id))
+                {
+                    self.change_task(task, |task| task.comment_id = Some(id));
+                }
+            }
+            (Effect::Merge { task }, Done::Merged) => {
+                // A merge that the tracker told us of before is merged.
+                let _moved =
+                    self.move_task(task, &TaskEvent::PullRequestMerged, EventActor::Engine, "");
+            }
+            (Effect::Close { task }, Done::Closed) => {
+                let _moved =
+                    self.move_task(task, &TaskEvent::PullRequestClosed, EventActor::Engine, "");
+            }
+            (
+                _,
+                Done::Notified
+                | Done::Prepared { .. }
+                | Done::Published { .. }
+                | Done::Rejected { .. }
+                | Done::ResultLost { .. }
+                | Done::PullRequestOpened(_)
+                | Done::Commented { .. }
+                | Done::Merged
+                | Done::Closed,
+            ) => {}
+        }
+    }
+
+    fn prepared(&mut self, task: &TaskId, base: Oid, pull_request_head: Option<Oid>) {
+        let pending = |task: &Task| task.state == TaskState::Pending;
+        if !self.tasks.get(task).is_some_and(pending) {
+            return;
+        }
+        self.change_task(task, |task| {
+            task.base = Some(base);
+            task.prepared = task.executions.saturating_add(1);
+            if let (Some(record), Some(head)) = (&mut task.pull_request, pull_request_head) {
+                record.head = head;
+            }
+        });
+    }
+
+    fn published(&mut self, execution: &ExecutionId, head: Oid, stat: (u64, u64, u64)) {
+        let now = self.now;
+        let (added, removed, files) = stat;
+        let published = head.clone();
+        self.change_task(&execution.task, |task| {
+            let before = task.pull_request.take();
+            task.pull_request = Some(PullRequestRecord {
+                number: before.as_ref().and_then(|record| record.number),
+                url: before.and_then(|record| record.url),
+                head,
+                published: Some(execution.clone()),
+                added,
+                removed,
+                files,
+            });
+        });
+        let subject = Subject::Task(execution.task.to_string());
+        self.record(EventActor::Engine, subject, "pushed", published.as_str());
+        if let Some(agent) = self
+            .tasks
+            .get(&execution.task)
+            .and_then(|task| task.agent.clone())
+        {
+            let task = execution.task.clone();
+            self.live_mut(&agent).published.insert(task, published);
+        }
+        self.want(
+            Effect::OpenPullRequest {
+                task: execution.task.clone(),
+            },
+            now,
+        );
+    }
+
+    fn publish_failed(&mut self, execution: &ExecutionId, reason: BlockedReason) {
+        let event = TaskEvent::PublishFailed(execution.clone(), reason);
+        // A task that was ended meanwhile stays ended.
+        let _moved = self.move_task(&execution.task, &event, EventActor::Engine, "");
+    }
+
+    fn pull_request_opened(&mut self, id: &TaskId, seen: &PullRequestSnapshot) {
+        self.change_task(id, |task| {
+            if let Some(record) = &mut task.pull_request {
+                record.number = Some(seen.number);
+                record.url.clone_from(&seen.url);
+            }
+        });
+        let execution = self
+            .tasks
+            .get(id)
+            .and_then(|task| task.state.current_execution().cloned());
+        if let Some(execution) = execution {
+            let detail = format!("pull request #{}", seen.number);
+            let event = TaskEvent::PullRequestOpened(execution);
+            // The task is publishing, or was ended meanwhile.
+            let _moved = self.move_task(id, &event, EventActor::Engine, detail);
+        }
+        if seen.state != PullRequestState::Open {
+            self.pull_request_observed(seen);
+        }
+        // What people said while it was being published is waiting to be answered.
+        if self
+            .tasks
+            .get(id)
+            .is_some_and(|task| task.conversation.waiting().next().is_some())
+        {
+            self.answered_by_words(id, EventActor::Engine);
+        }
+    }
+
+    /// The outside said no, for good. A person has to know, and to decide.
+    fn effect_refused(&mut self, effect: &Effect, why: &str) {
+        let why = cloud_code_domain::text::one_line(why, 500);
+        match effect {
+            Effect::Publish { execution, .. } => {
+                self.publish_failed(execution, BlockedReason::NeedsHuman(why));
+            }
+            Effect::OpenPullRequest { task } => {
+                let current = self
+                    .tasks
+                    .get(task)
+                    .and_then(|task| task.state.current_execution().cloned());
+                if let Some(execution) = current {
+                    self.publish_failed(&execution, BlockedReason::NeedsHuman(why));
+                }
+            }
+            Effect::Merge { task }
+            | Effect::Close { task }
+            | Effect::Prepare { task }
+            | Effect::Comment { task } => {
+                let subject = Subject::Task(task.to_string());
+                self.record(EventActor::Engine, subject, "refused", why.clone());
+                self.change_task(task, |task| task.last_error = Some(why));
+            }
+            Effect::Inspect { project, number } => {
+                let subject = Subject::Project(project.to_string());
+                self.record(
+                    EventActor::Engine,
+                    subject,
+                    "refused",
+                    format!("#{number}: {why}"),
+                );
+            }
+            Effect::NotifyTask { .. } | Effect::NotifyRequest { .. } => {
+                self.record(EventActor::Engine, Subject::Fleet, "notify_failed", why);
+            }
+        }
+        if let Effect::Prepare { task } = effect {
+            let now = self.now;
+            // Without a base nothing can start; look again in a while.
+            self.change_task(task, |task| {
+                task.not_before = Some(now.after(Duration::from_secs(60)));
+            });
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use super::*;
+
+const SETTLE: Duration = Duration::from_secs(90);
+const T0: Timestamp = Timestamp(1_000_000);
+
+fn comment() -> EffectRecord {
+    EffectRecord::new(
+        Effect::Comment {
+            task: TaskId::from_random(7),
+        },
+        T0,
+    )
+}
+
+fn kept(next: Next) -> EffectRecord {
+    match next {
+        Next::Kept(record) => record,
+        Next::Gone => panic!("it is gone"),
+    }
+}
+
+fn unknown() -> Outcome<()> {
+    Outcome::Unknown {
+        why: "timeout".into(),
+    }
+}
+
+#[test]
+fn an_unknown_outcome_is_observed_at_once() {
+    let next = kept(
+        comment()
+            .started(T0)
+            .after(&unknown(), T0.after(SETTLE / 9), SETTLE, 0.5),
+    );
+    assert_eq!(next.state, EffectState::Unknown);
+    assert_eq!(next.not_before, T0.after(SETTLE / 9));
+}
+
+#[test]
+fn an_absence_waits_out_the_settle_time_before_it_is_made_again() {
+    let sent = comment().started(T0);
+    let seen = kept(sent.after(&unknown(), T0, SETTLE, 0.5)).started(T0);
+    let early = kept(seen.after::<()>(&Outcome::Absent, T0.after(SETTLE / 2), SETTLE, 0.5));
+    assert_eq!(
+        (early.state, early.not_before),
+        (EffectState::Unknown, T0.after(SETTLE))
+    );
+    let late = kept(early.started(T0.after(SETTLE)).after::<()>(
+        &Outcome::Absent,
+        T0.after(SETTLE),
+        SETTLE,
+        0.5,
+    ));
+    assert_eq!(late.state, EffectState::Pending);
+}
+
+#[test]
+fn what_was_being_sent_when_we_died_is_looked_for_and_not_sent_again() {
+    let found = comment().started(T0).found_at_start(T0.after(SETTLE));
+    assert_eq!(found.state, EffectState::Unknown);
+    assert_eq!(found.started(T0.after(SETTLE)).state, EffectState::Unknown);
+}
+
+#[test]
+fn a_read_that_was_under_way_is_simply_made_again() {
+    let project = "acme/app".parse().unwrap();
+    let read = EffectRecord::new(Effect::Inspect { project, number: 1 }, T0);
+    assert_eq!(
+        read.started(T0).found_at_start(T0).state,
+        EffectState::Pending
+    );
+}
+
+#[test]
+fn a_failed_look_does_not_turn_an_unknown_outcome_into_a_fresh_start() {
+    let seen = kept(comment().started(T0).after(&unknown(), T0, SETTLE, 0.5)).started(T0);
+    let later = Outcome::<()>::Later {
+        why: "429".into(),
+        until: Some(T0.after(SETTLE)),
+    };
+    let next = kept(seen.after(&later, T0, SETTLE, 0.5));
+    assert_eq!(
+        (next.state, next.not_before),
+        (EffectState::Unknown, T0.after(SETTLE))
+    );
+}
+
+#[test]
+fn what_is_wanted_again_while_it_is_made_is_made_again() {
+    let mut sending = comment().started(T0);
+    sending.again = true;
+    let next = kept(sending.after(&Outcome::Done(()), T0, SETTLE, 0.5));
+    assert_eq!((next.state, next.again), (EffectState::Pending, false));
+    assert_eq!(
+        comment()
+            .started(T0)
+            .after(&Outcome::Done(()), T0, SETTLE, 0.5),
+        Next::Gone
+    );
+}

@@ -1,0 +1,309 @@
+//! What a pending task waits for, and which agent it goes to when it waits for nothing.
+
+use std::collections::BTreeSet;
+
+use cloud_code_domain::account::Parking;
+use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
+use cloud_code_domain::event::EventActor;
+use cloud_code_domain::execution::{Execution, ExecutionState};
+use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
+use cloud_code_domain::placement::{Candidate, Seat, place};
+use cloud_code_domain::task::{Task, TaskEvent, TaskState, TaskStateName};
+use cloud_code_domain::time::Timestamp;
+
+use super::effect::Effect;
+use super::world::World;
+
+/// Why a pending task is not placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// The operator halted the fleet or the project.
+    Halted,
+    /// A back-off runs until then.
+    BackOff(Timestamp),
+    /// Issues that are not done.
+    Dependencies(Vec<u64>),
+    /// Its account is parked.
+    Account(Parking),
+    /// Its project's daily limit is reached; it goes on with the next day.
+    DailyLimit,
+    /// The host is short of room.
+    Disk,
+    /// Its base cannot be fetched; the last error.
+    Base(String),
+    /// An agent, or one of the places for running executions.
+    Agent,
+}
+
+impl World {
+    /// What a pending task waits for besides an agent.
+    #[must_use]
+    pub fn wait_of(&self, task: &Task) -> Option<Wait> {
+        let config = self.config.project(&task.project)?;
+        let halted = self
+            .projects
+            .get(&task.project)
+            .is_some_and(|project| project.halted);
+        if self.host.halted || halted || !config.enabled {
+            return Some(Wait::Halted);
+        }
+        if let Some(until) = task.not_before.filter(|until| *until > self.now) {
+            return Some(Wait::BackOff(until));
+        }
+        let open = self.open_dependencies(task);
+        if !open.is_empty() {
+            return Some(Wait::Dependencies(open));
+        }
+        let account = self
+            .config
+            .coding_clis
+            .get(&task.coding_cli)?
+            .account
+            .as_ref();
+        if let Some(parking) = account.and_then(|account| self.parking(account)) {
+            return Some(Wait::Account(parking.clone()));
+        }
+        if self.spent_today(&task.project) >= config.daily_limit {
+            return Some(Wait::DailyLimit);
+        }
+        if self.disk_short {
+            return Some(Wait::Disk);
+        }
+        let prepare = self.effects.get(&format!("prepare/{}", task.id));
+        prepare
+            .and_then(|record| record.last_error.clone())
+            .map(Wait::Base)
+    }
+
+    /// Numbers of the issues that a task waits for: those of live tasks of its project that are not
+    /// done. What we have no task of cannot be waited for.
+    fn open_dependencies(&self, task: &Task) -> Vec<u64> {
+        let open = |number: &u64| {
+            self.tasks.values().any(|other| {
+                other.project == task.project
+                    && other.id != task.id
+                    && other
+                        .issue
+                        .as_ref()
+                        .is_some_and(|issue| issue.number == *number)
+                    && other.state.name() != TaskStateName::Completed
+                    && !other.state.is_finished()
+            })
+        };
+        task.depends_on
+            .iter()
+            .copied()
+            .filter(|number| open(number))
+            .collect()
+    }
+
+    /// Places what can be placed. A task whose base is not fetched yet is prepared first.
+    pub(super) fn schedule(&mut self) {
+        let candidates = self.candidates();
+        if candidates.is_empty() {
+            return;
+        }
+        let seats = self.seats();
+        let running = self
+            .executions
+            .values()
+            .filter(|e| !e.state.is_finished())
+            .count();
+        let most = usize::try_from(self.config.agents.max_running).unwrap_or(usize::MAX);
+        let branches = self.busy_branches();
+        for (task, agent) in place(&candidates, &seats, &branches, most.saturating_sub(running)) {
+            self.assign_or_prepare(&task, &agent);
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        self.tasks
+            .values()
+            .filter(|task| task.state == TaskState::Pending && self.wait_of(task).is_none())
+            .filter_map(|task| {
+                Some(Candidate {
+                    task: task.id.clone(),
+                    project: task.project.clone(),
+                    agent_type: task.agent_type?,
+                    priority: task.priority,
+                    created_at: task.created_at,
+                    prefers: task.agent.clone(),
+                    branch: task.branch.clone(),
+                })
+            })
+            .collect()
+    }
+
+    fn seats(&self) -> Vec<Seat> {
+        self.agents
+            .values()
+            .filter(|agent| agent.state == AgentState::Idle)
+            .filter(|agent| self.live.get(&agent.id).is_some_and(|live| live.connected))
+            .map(|agent| Seat {
+                agent: agent.id.clone(),
+                project: agent.project.clone(),
+                agent_type: agent.agent_type,
+            })
+            .collect()
+    }
+
+    fn busy_branches(&self) -> BTreeSet<(ProjectName, String)> {
+        self.tasks
+            .values()
+            .filter(|task| task.state.current_execution().is_some())
+            .map(|task| (task.project.clone(), task.branch.clone()))
+            .collect()
+    }
+
+    fn assign_or_prepare(&mut self, id: &TaskId, agent: &AgentId) {
+        let now = self.now;
+        let Some(task) = self.tasks.get(id) else {
+            return;
+        };
+        let number = task.executions.saturating_add(1);
+        match task.base.clone().filter(|_| task.prepared == number) {
+            Some(base) => {
+                let id = ExecutionId {
+                    task: id.clone(),
+                    number,
+                };
+                self.assign(&id, agent, base);
+            }
+            // One that is being made is not wanted again: it would come after the assignment, and
+            // be taken for what the next execution starts from.
+            None if self.effects.contains_key(&format!("prepare/{id}")) => {}
+            None => self.want(Effect::Prepare { task: id.clone() }, now),
+        }
+    }
+
+    fn assign(&mut self, id: &ExecutionId, agent: &AgentId, base: cloud_code_domain::id::Oid) {
+        let now = self.now;
+        let Some(task) = self.tasks.get(&id.task) else {
+            return;
+        };
+        let execution = Execution {
+            agent: agent.clone(),
+            coding_cli: task.coding_cli.clone(),
+            state: ExecutionState::Starting,
+            base,
+            resume: task.keep && task.agent.as_ref() == Some(agent),
+            stop: None,
+            head: None,
+            conversation_to: task.conversation.next(),
+            models: Vec::new(),
+            usage: Default::default(),
+            cost: Default::default(),
+            summary: None,
+            started_at: now,
+            ended_at: None,
+            id: id.clone(),
+        };
+        if !self.move_agent(agent, &AgentEvent::Assigned(id.clone())) {
+            return;
+        }
+        self.executions.insert(id.clone(), execution);
+        self.changes.executions.insert(id.clone());
+        self.change_task(&id.task, |task| {
+            task.agent = Some(agent.clone());
+            task.executions = id.number;
+            task.started_at.get_or_insert(now);
+            task.report.error = None;
+            task.report.blocked_reason = None;
+        });
+        let event = TaskEvent::Assigned(id.clone());
+        // It is pending, so it can be assigned.
+        let _moved = self.move_task(&id.task, &event, EventActor::Engine, agent.as_str());
+        self.live_mut(agent);
+    }
+
+    /// Agents, accounts and projects as the configuration wants them.
+    pub(super) fn configured(&mut self) {
+        let config = self.config.clone();
+        let mut wanted = BTreeSet::new();
+        for project in config.projects.iter().filter(|project| project.enabled) {
+            for (agent_type, kind) in &config.agents.types {
+                for number in 1..=kind.count {
+                    if let Some(id) = self.wanted_agent(&project.name, *agent_type, number) {
+                        wanted.insert(id);
+                    }
+                }
+            }
+        }
+        for project in &config.projects {
+            if !self.projects.contains_key(&project.name) {
+                let record = crate::store::ProjectRecord {
+                    name: project.name.clone(),
+                    halted: false,
+                    cursor: String::new(),
+                    next_issue: 1,
+                };
+                self.projects.insert(project.name.clone(), record);
+                self.changes.projects.insert(project.name.clone());
+            }
+        }
+        let unwanted: Vec<AgentId> = self
+            .agents
+            .keys()
+            .filter(|id| !wanted.contains(*id))
+            .cloned()
+            .collect();
+        for id in unwanted {
+            self.move_agent(&id, &AgentEvent::Unwanted);
+        }
+    }
+
+    fn wanted_agent(
+        &mut self,
+        project: &ProjectName,
+        agent_type: AgentType,
+        number: u32,
+    ) -> Option<AgentId> {
+        let now = self.now;
+        let id: AgentId = format!("{}.{agent_type}-{number}", project.slug())
+            .parse()
+            .ok()?;
+        if self
+            .agents
+            .get(&id)
+            .is_some_and(|agent| agent.state == AgentState::Retired)
+        {
+            self.move_agent(&id, &AgentEvent::Recreated);
+        } else if !self.agents.contains_key(&id) {
+            let agent = Agent {
+                id: id.clone(),
+                project: project.clone(),
+                agent_type,
+                number,
+                state: AgentState::Provisioning,
+                spool: None,
+                succeeded: 0,
+                failed: 0,
+                created_at: now,
+                updated_at: now,
+            };
+            self.agents.insert(id.clone(), agent);
+            self.changes.agents.insert(id.clone());
+        }
+        Some(id)
+    }
+
+    /// When something happens by itself next: a back-off or a parking is over. The outbox waits for
+    /// its effects itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let now = self.now;
+        let tasks = self
+            .tasks
+            .values()
+            .filter(|task| task.state == TaskState::Pending)
+            .filter_map(|task| task.not_before);
+        let accounts = self
+            .accounts
+            .values()
+            .filter_map(|account| match &account.parking {
+                Some(Parking::UsageLimit { until }) => Some(*until),
+                Some(Parking::LogInAgain) | None => None,
+            });
+        tasks.chain(accounts).filter(|at| *at > now).min()
+    }
+}

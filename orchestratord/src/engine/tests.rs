@@ -1,0 +1,537 @@
+//! The engine as its senders see it: real store, real thread, a clock of the test's.
+
+mod backend;
+mod bench;
+
+use cloud_code_domain::agent::AgentState;
+use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::credential::CredentialType;
+use cloud_code_domain::execution::FailureCause;
+use cloud_code_domain::operator::Action;
+use cloud_code_domain::report::{CredentialAsk, ReportDelta, ReportStatus};
+use cloud_code_domain::task::{BlockedReason, TaskState};
+
+use super::*;
+use bench::Bench;
+
+fn oid(digit: char) -> cloud_code_domain::id::Oid {
+    digit.to_string().repeat(40).parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_issue_of_the_operator_becomes_a_pull_request_and_is_merged() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let execution = bench.assigned(&task).await;
+    bench
+        .says(
+            &execution,
+            RecordBody::Started {
+                version: "1".into(),
+            },
+        )
+        .await;
+    assert_eq!(
+        bench.state(&task).await,
+        TaskState::InProgress(execution.clone())
+    );
+    bench.succeeds(&execution, oid('b')).await;
+    bench
+        .effect(
+            "publish",
+            Done::Published {
+                head: oid('c'),
+                added: 3,
+                removed: 1,
+                files: 1,
+            },
+        )
+        .await;
+    bench.effect("open", bench.opened(&task, 7)).await;
+    assert_eq!(bench.state(&task).await, TaskState::Review);
+    bench.act(Action::Merge(task.clone())).await.unwrap();
+    bench.effect("merge", Done::Merged).await;
+    let gone = bench.engine.read({
+        let task = task.clone();
+        move |world| (world.tasks.contains_key(&task), world.whole_task(&task))
+    });
+    let (live, whole) = gone.await.unwrap();
+    let (record, executions) = whole.unwrap();
+    assert!(!live, "a finished task leaves memory");
+    assert_eq!(record.state, TaskState::Completed);
+    assert_eq!(executions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_execution_never_moves_a_task() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let first = bench.assigned(&task).await;
+    bench.fails(&first, FailureCause::AgentLost).await;
+    bench.later(60_000).await;
+    let second = bench.assigned(&task).await;
+    assert_ne!(first, second);
+    bench.succeeds(&first, oid('b')).await;
+    assert_eq!(bench.state(&task).await, TaskState::Assigned(second));
+}
+
+#[tokio::test]
+async fn an_agent_that_stays_away_loses_its_execution_and_its_task() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let execution = bench.assigned(&task).await;
+    let current = Some(execution.clone());
+    bench.gone().await;
+    bench.later(1_000).await;
+    let state = bench.state(&task).await;
+    assert_eq!(
+        state.current_execution().cloned(),
+        current,
+        "it may be back"
+    );
+    bench.hello().await;
+    bench.later(3_600_000).await;
+    let state = bench.state(&task).await;
+    assert_eq!(state.current_execution().cloned(), current, "it is there");
+    bench.gone().await;
+    bench.later(3_600_000).await;
+    let record = bench.task(&task).await;
+    assert_eq!(record.state, TaskState::Pending);
+    assert_eq!((record.agent, record.attempts), (None, 0));
+    // It is back, and speaks of what is not its own any more.
+    bench.hello().await;
+    bench.later(3_600_000).await;
+    let second = bench.assigned(&task).await;
+    assert_ne!(execution, second);
+    bench.succeeds(&execution, oid('b')).await;
+    assert_eq!(bench.state(&task).await, TaskState::Assigned(second));
+}
+
+#[tokio::test]
+async fn a_record_counts_once_and_a_gap_is_refused() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let execution = bench.assigned(&task).await;
+    let delta = ReportDelta {
+        progress: vec![cloud_code_domain::report::Progress {
+            at: Timestamp(1),
+            status: ReportStatus::Planning,
+            message: "reading".into(),
+        }],
+        ..ReportDelta::default()
+    };
+    let record = |seq| Input::Record {
+        agent: bench.agent.clone(),
+        seq,
+        execution: execution.clone(),
+        body: RecordBody::Report(delta.clone()),
+    };
+    for _ in 0..3 {
+        assert!(matches!(
+            bench.engine.send(record(1)).await.unwrap(),
+            Reply::Committed { seq: 1 }
+        ));
+    }
+    assert!(matches!(
+        bench.engine.send(record(3)).await.unwrap(),
+        Reply::Gap { committed: 1 }
+    ));
+    let progress = bench.task(&task).await.report.progress.len();
+    assert_eq!(progress, 1, "a delta that is sent again is applied once");
+}
+
+#[tokio::test]
+async fn attempts_run_out_and_a_retry_starts_them_anew() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    for _ in 0..3 {
+        let execution = bench.assigned(&task).await;
+        bench
+            .fails(&execution, FailureCause::CodingCli { exit: Some(1) })
+            .await;
+        bench.later(3_600_000).await;
+    }
+    assert!(matches!(bench.state(&task).await, TaskState::Failed(_)));
+    bench.act(Action::Retry(task.clone())).await.unwrap();
+    bench.assigned(&task).await;
+    assert_eq!(bench.task(&task).await.attempts, 0);
+}
+
+#[tokio::test]
+async fn a_cost_limit_ends_the_turn_and_a_grant_goes_on() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Think").await;
+    let execution = bench.assigned(&task).await;
+    let call = bench.open_call(&execution).await.unwrap();
+    let settled = Input::CallSettled {
+        execution: execution.clone(),
+        call,
+        usage: Usage {
+            output: 10,
+            ..Usage::default()
+        },
+        cost: MicroUsd(2_500_000),
+    };
+    bench.engine.send(settled).await.unwrap();
+    assert_eq!(
+        bench.state(&task).await,
+        TaskState::Blocked(BlockedReason::CostLimit)
+    );
+    assert_eq!(
+        bench.open_call(&execution).await,
+        Err(CallRefusal::CostLimit)
+    );
+    let orders = bench.orders().await;
+    assert!(orders.cancel.is_some(), "the agent is told to end it");
+    bench.ends(&execution, EndedHow::Cancelled).await;
+    assert!(
+        bench.act(Action::Retry(task.clone())).await.is_err(),
+        "the limit still holds"
+    );
+    let limit = MicroUsd(5_000_000);
+    bench
+        .act(Action::SetCostLimit {
+            task: task.clone(),
+            limit,
+        })
+        .await
+        .unwrap();
+    let next = bench.assigned(&task).await;
+    assert!(
+        bench.execution(&next).await.resume,
+        "worktree and session are kept"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_was_under_way_when_we_died_is_charged_whole() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Think").await;
+    let execution = bench.assigned(&task).await;
+    bench.open_call(&execution).await.unwrap();
+    let bench = bench.killed().await;
+    assert_eq!(bench.task(&task).await.cost, MicroUsd(100_000));
+}
+
+#[tokio::test]
+async fn a_credential_waits_for_the_operator_and_the_answer_reaches_the_agent() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Publish").await;
+    let execution = bench.assigned(&task).await;
+    bench
+        .says(&execution, RecordBody::Report(asks("npm_token", "publish")))
+        .await;
+    let blocked = EndedHow::Blocked {
+        needs_credential: true,
+        reason: String::new(),
+    };
+    bench.ends(&execution, blocked).await;
+    assert_eq!(
+        bench.state(&task).await,
+        TaskState::Blocked(BlockedReason::NeedsCredential)
+    );
+    let request = bench.request(&task).await;
+    let approve = Action::Approve {
+        request: request.id.clone(),
+        for_task: false,
+    };
+    let refused = bench.act(approve.clone()).await.unwrap_err();
+    assert!(
+        format!("{refused:?}").contains("cloud-code secret set npm_token"),
+        "{refused:?}"
+    );
+    let known = [(CredentialType::NpmToken, "publish".to_owned(), None)].into();
+    bench
+        .engine
+        .send(Input::SecretsKnown {
+            secrets: known,
+            version: 1,
+            change: None,
+        })
+        .await
+        .unwrap();
+    let stale = bench
+        .act_on(approve.clone(), request.version + 1)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(stale, ActRefusal::Changed { .. }),
+        "an outdated answer is refused"
+    );
+    bench.act(approve).await.unwrap();
+    let next = bench.assigned(&task).await;
+    assert!(bench.execution(&next).await.resume);
+    assert_eq!(bench.orders().await.credentials.len(), 1);
+}
+
+#[tokio::test]
+async fn policy_grants_reading_without_a_person_and_never_a_token_that_could_push() {
+    let bench = Bench::start().await;
+    let known = [(CredentialType::DatabaseUrl, "read_only".to_owned(), None)].into();
+    bench
+        .engine
+        .send(Input::SecretsKnown {
+            secrets: known,
+            version: 1,
+            change: None,
+        })
+        .await
+        .unwrap();
+    let task = bench.new_task("Query").await;
+    let execution = bench.assigned(&task).await;
+    let mut both = asks("database_url", "read_only");
+    let push = asks("github_token", "repo")
+        .credential_requests
+        .unwrap_or_default();
+    if let Some(requests) = &mut both.credential_requests {
+        requests.extend(push);
+    }
+    bench.says(&execution, RecordBody::Report(both)).await;
+    let blocked = EndedHow::Blocked {
+        needs_credential: true,
+        reason: String::new(),
+    };
+    bench.ends(&execution, blocked).await;
+    bench.assigned(&task).await;
+    let states = bench.request_states(&task).await;
+    assert_eq!(states, ["approved", "denied"]);
+}
+
+#[tokio::test]
+async fn after_a_kill_everything_acknowledged_is_there() {
+    let bench = Bench::start().await;
+    let running = bench.new_task("One").await;
+    let execution = bench.assigned(&running).await;
+    let waiting = bench.new_task("Two").await;
+    let before = bench.events().await;
+    let bench = bench.killed().await;
+    assert_eq!(
+        bench.state(&running).await,
+        TaskState::Assigned(execution.clone())
+    );
+    assert_eq!(bench.state(&waiting).await, TaskState::Pending);
+    let after = bench.events().await;
+    assert_eq!(
+        after[..before.len()],
+        before[..],
+        "the events are append-only"
+    );
+    assert!(
+        after.iter().zip(1..).all(|(event, seq)| event.seq == seq),
+        "and gap-free"
+    );
+    bench.hello().await;
+    let told = bench
+        .orders()
+        .await
+        .assign
+        .map(|assign| assign.0.id.clone());
+    assert_eq!(
+        told,
+        Some(execution),
+        "the agent is told again what it works on"
+    );
+}
+
+#[tokio::test]
+async fn an_effect_that_was_being_made_when_we_died_is_looked_for_first() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("One").await;
+    let execution = bench.assigned(&task).await;
+    bench.succeeds(&execution, oid('b')).await;
+    bench
+        .effect(
+            "publish",
+            Done::Published {
+                head: oid('c'),
+                added: 1,
+                removed: 0,
+                files: 1,
+            },
+        )
+        .await;
+    let key = format!("open/{task}");
+    let Reply::Make(made) = bench
+        .engine
+        .send(Input::EffectStarted { key: key.clone() })
+        .await
+        .unwrap()
+    else {
+        panic!("it is due");
+    };
+    assert_eq!(made.0.state, EffectState::Sending);
+    let bench = bench.killed().await;
+    let Reply::Make(made) = bench
+        .engine
+        .send(Input::EffectStarted { key })
+        .await
+        .unwrap()
+    else {
+        panic!("it is due");
+    };
+    assert_eq!(made.0.state, EffectState::Unknown);
+}
+
+#[tokio::test]
+async fn a_halt_stops_what_runs_and_a_resume_goes_on_without_counting() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("One").await;
+    let execution = bench.assigned(&task).await;
+    bench.act(Action::Halt(None)).await.unwrap();
+    assert!(bench.orders().await.cancel.is_some());
+    bench.ends(&execution, EndedHow::Cancelled).await;
+    assert_eq!(bench.state(&task).await, TaskState::Pending);
+    bench.act(Action::Resume(None)).await.unwrap();
+    bench.assigned(&task).await;
+    let task = bench.task(&task).await;
+    assert_eq!((task.attempts, task.interruptions), (0, 0));
+}
+
+#[tokio::test]
+async fn a_cancelled_task_frees_its_agent_only_when_the_agent_says_so() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("One").await;
+    let execution = bench.assigned(&task).await;
+    bench.act(Action::Cancel(task.clone())).await.unwrap();
+    assert_eq!(
+        bench.agent_state().await,
+        AgentState::Working(execution.clone())
+    );
+    bench.ends(&execution, EndedHow::Cancelled).await;
+    assert_eq!(bench.agent_state().await, AgentState::Idle);
+    assert_eq!(
+        bench.orders().await.clean,
+        [task],
+        "and its workspace is cleaned"
+    );
+}
+
+#[tokio::test]
+async fn a_parked_account_ends_its_turns_and_resumes_them_at_the_reset() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("One").await;
+    let execution = bench.assigned(&task).await;
+    let until = bench.now().after(Duration::from_secs(3_600));
+    let parking = cloud_code_domain::account::Parking::UsageLimit { until };
+    let account = "main".parse().unwrap();
+    bench
+        .engine
+        .send(Input::AccountParked { account, parking })
+        .await
+        .unwrap();
+    bench.ends(&execution, EndedHow::Cancelled).await;
+    assert_eq!(
+        bench
+            .wait(&task)
+            .await
+            .map(|wait| matches!(wait, Wait::Account(_))),
+        Some(true)
+    );
+    bench.later(3_600_000).await;
+    let next = bench.assigned(&task).await;
+    assert!(bench.execution(&next).await.resume);
+    assert_eq!(bench.task(&task).await.attempts, 0);
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_again_is_taken_once_also_after_a_kill() {
+    let bench = Bench::start().await;
+    let delivery = || Input::Delivered {
+        digest: [7; 32],
+        about: vec![("sample".parse().unwrap(), 1)],
+    };
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Ok
+    ));
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Duplicate
+    ));
+    let bench = bench.killed().await;
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Duplicate
+    ));
+    bench.later(32 * 86_400_000).await;
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Ok
+    ));
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_it_is_on_disk() {
+    let (bench, log) = Bench::recorded().await;
+    log.clear();
+    bench.new_task("One").await;
+    log.note("acknowledged");
+    let order = log.taken();
+    let last_write = order.iter().rposition(|step| step == "write").unwrap();
+    let last_sync = order.iter().rposition(|step| step == "sync").unwrap();
+    let acknowledged = order
+        .iter()
+        .position(|step| step == "acknowledged")
+        .unwrap();
+    assert!(
+        last_write < last_sync && last_sync < acknowledged,
+        "{order:?}"
+    );
+}
+
+#[tokio::test]
+async fn inputs_that_queue_up_share_a_commit() {
+    let (bench, log) = Bench::recorded().await;
+    log.clear();
+    // While a read holds the engine's thread, inputs queue up behind it.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let held = bench.engine.clone();
+    let holding = tokio::spawn(async move { held.read(move |_| wait.recv().is_ok()).await });
+    let mut replies = Vec::new();
+    for _ in 0..100 {
+        replies.push(
+            bench
+                .engine
+                .post(bench.new_task_input("One"))
+                .await
+                .unwrap(),
+        );
+    }
+    go.send(()).unwrap();
+    assert!(holding.await.unwrap().unwrap());
+    for reply in replies {
+        assert!(matches!(reply.await.unwrap(), Reply::Acted { .. }));
+    }
+    let syncs = log.taken().iter().filter(|step| *step == "sync").count();
+    assert!(syncs < 30, "100 inputs took {syncs} syncs");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_says_so_and_recovers_by_itself() {
+    let (bench, log) = Bench::recorded().await;
+    let kept = bench.new_task("Kept").await;
+    log.fail(true);
+    let refused = bench
+        .engine
+        .send(bench.new_task_input("Lost"))
+        .await
+        .unwrap();
+    assert!(matches!(refused, Reply::Unavailable { .. }), "{refused:?}");
+    log.fail(false);
+    let after = bench.new_task("After").await;
+    let titles = bench.titles().await;
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert_ne!(kept, after);
+}
+
+fn asks(kind: &str, scope: &str) -> ReportDelta {
+    ReportDelta {
+        credential_requests: Some(vec![CredentialAsk {
+            label: "cred-1".into(),
+            kind: kind.into(),
+            scope: scope.into(),
+            reason: "it is needed".into(),
+        }]),
+        ..ReportDelta::default()
+    }
+}
