@@ -1,0 +1,177 @@
+//! Branches out: one ref, with a lease, and what git's answer means to an outbox.
+
+use cloud_code_domain::id::Oid;
+
+use super::branch::BranchName;
+use super::git::{Call, GitError, Output};
+use super::remote::{Remote, later, refused};
+use super::{LONG, Mirror};
+use crate::ports::{GitAccess, Trouble};
+
+/// What a receiving side says that does not move a branch under somebody's work tree.
+pub(crate) const CHECKED_OUT: &str = "branch is currently checked out";
+
+/// How a push ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// The branch was moved to the head.
+    Pushed,
+    /// The branch was at the head already: an earlier call did it.
+    AlreadyThere,
+    /// The branch is not where it was expected; nothing was replaced.
+    Conflict {
+        /// Where it is; none: it does not exist.
+        found: Option<Oid>,
+    },
+}
+
+impl Mirror {
+    /// Moves one branch of the remote to `head`, if it is at `expected` (none: does not exist).
+    /// Names nothing else, replaces nothing else.
+    ///
+    /// # Errors
+    /// `Refused` where the remote's rules forbid it, `Later` where it certainly had no effect,
+    /// `Unknown` where the answer was lost.
+    pub(crate) async fn push_ref(
+        &self,
+        access: &GitAccess,
+        branch: &BranchName,
+        head: &Oid,
+        expected: Option<&Oid>,
+    ) -> Result<Pushed, Trouble> {
+        let remote = Remote::parse(access).map_err(refused)?;
+        let found = self.remote_head(access, branch).await?;
+        if found.as_ref() == Some(head) {
+            return Ok(Pushed::AlreadyThere);
+        }
+        if found.as_ref() != expected {
+            return Ok(Pushed::Conflict { found });
+        }
+        let full = branch.full_ref();
+        let mut args: Vec<String> = ["push", "--porcelain", "--no-verify", "--no-signed"]
+            .map(str::to_owned)
+            .to_vec();
+        args.push("--no-recurse-submodules".to_owned());
+        let lease = expected.map(Oid::as_str).unwrap_or_default();
+        args.push(format!("--force-with-lease={full}:{lease}"));
+        args.extend(remote.received_by());
+        args.extend(["--end-of-options".to_owned(), remote.url().to_owned()]);
+        args.push(format!("{head}:{full}"));
+        let call = Call::new(&self.path, &args).remote(&remote).deadline(LONG);
+        match self.git.run(call).await {
+            Ok(output) if output.code == 0 => Ok(Pushed::Pushed),
+            Ok(output) => {
+                let moved = (head, expected);
+                self.after_failed_push(access, branch, moved, &output).await
+            }
+            Err(error @ GitError::Spawn { .. }) => Err(later(error)),
+            Err(error) => Err(Trouble::Unknown {
+                what: error.to_string(),
+            }),
+        }
+    }
+
+    async fn after_failed_push(
+        &self,
+        access: &GitAccess,
+        branch: &BranchName,
+        (head, expected): (&Oid, Option<&Oid>),
+        output: &Output,
+    ) -> Result<Pushed, Trouble> {
+        let said = String::from_utf8_lossy(&output.stdout);
+        match push_answer(&said, &output.stderr) {
+            PushAnswer::Stale => match self.remote_head(access, branch).await? {
+                found if found.as_ref() == Some(head) => Ok(Pushed::AlreadyThere),
+                // A push of an earlier one of us, which was killed, may hold the ref's lock still.
+                found if found.as_ref() == expected => {
+                    Err(later("another push of the branch is under way"))
+                }
+                found => Ok(Pushed::Conflict { found }),
+            },
+            PushAnswer::Trouble(trouble) => Err(trouble),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum PushAnswer {
+    /// The lease does not hold.
+    Stale,
+    /// Anything else.
+    Trouble(Trouble),
+}
+
+/// Reads what git says of a push that failed. Pure.
+fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
+    let verdict = porcelain.lines().find(|line| line.starts_with('!'));
+    if let Some(line) = verdict {
+        let words = line.splitn(3, '\t').nth(2).unwrap_or(line);
+        let stale = [
+            "stale info",
+            "fetch first",
+            "reference already exists",
+            "failed to lock",
+        ];
+        if stale.iter().any(|reason| words.contains(reason))
+            || words.contains("cannot lock ref")
+            // Then the reason stands beside it.
+            || (words.contains("failed to update ref") && stderr.contains("cannot lock ref"))
+            || words.contains("non-fast-forward")
+        {
+            return PushAnswer::Stale;
+        }
+        if words.contains("[remote failure]") {
+            return PushAnswer::Trouble(Trouble::Unknown {
+                what: format!("the remote gave no account of the push: {words}"),
+            });
+        }
+        let text = format!("the remote refuses the push: {words}: {stderr}");
+        return PushAnswer::Trouble(refused(text.chars().take(1_000).collect::<String>()));
+    }
+    let before_any_effect = [
+        "Could not resolve host",
+        "Failed to connect",
+        "Couldn't connect",
+        "Connection refused",
+        "error: 401",
+        "error: 403",
+        "error: 429",
+        "Authentication failed",
+        "could not read Username",
+        "SSL certificate problem",
+    ];
+    let what = format!("the push failed: {stderr}");
+    PushAnswer::Trouble(if before_any_effect.iter().any(|s| stderr.contains(s)) {
+        later(what)
+    } else if stderr.contains("not found") || stderr.contains("error: 404") {
+        refused(what)
+    } else {
+        Trouble::Unknown { what }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_push_says_whether_it_can_have_had_an_effect() {
+        let line = |reason: &str| format!("To x\n!\ta:refs/heads/b\t[rejected] ({reason})\nDone\n");
+        assert_eq!(push_answer(&line("stale info"), ""), PushAnswer::Stale);
+        // As git's own receiving side says it of a push that lost against another one.
+        let locked = push_answer(
+            "!\ta:b\t[remote rejected] (failed to update ref)\n",
+            "remote: error: cannot lock ref 'refs/heads/b': reference already exists",
+        );
+        assert_eq!(locked, PushAnswer::Stale);
+        let hook = push_answer(
+            "!\ta:b\t[remote rejected] (protected branch hook declined)\n",
+            "",
+        );
+        assert!(matches!(hook, PushAnswer::Trouble(Trouble::Refused { .. })));
+        let gone = push_answer("", "fatal: the remote end hung up unexpectedly");
+        assert!(matches!(gone, PushAnswer::Trouble(Trouble::Unknown { .. })));
+        let closed = push_answer("", "fatal: unable to access: Failed to connect to x port 1");
+        assert!(matches!(closed, PushAnswer::Trouble(Trouble::Later { .. })));
+    }
+}
