@@ -1,0 +1,234 @@
+//! A result's way out: fetched from its agent, checked at the gate, pushed.
+
+use std::io::SeekFrom;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cloud_code_domain::execution::Execution;
+use cloud_code_domain::id::Oid;
+use cloud_code_domain::task::Task;
+use secrecy::SecretString;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+
+use crate::config::{GitConfig, ProjectConfig};
+use crate::engine::{Done, Outcome};
+use crate::mirrors::branch::{BadBranch, BranchName, WorkBranch};
+use crate::mirrors::{Mirror, Mirrors};
+use crate::ports::{CodeHost, GitAccess, Trouble};
+use crate::sessions::{ResultPart, Sessions};
+
+use super::{Accepted, Gate, GateError, GateInput, push::Pushed, push::push};
+
+/// What publishing needs.
+#[derive(Debug)]
+pub struct Publisher {
+    /// The mirrors.
+    pub mirrors: Arc<Mirrors>,
+    /// The gate.
+    pub gate: Gate,
+    /// Who has the results.
+    pub sessions: Sessions,
+    /// Whose name the commits bear.
+    pub identity: GitConfig,
+    /// Where packs are put until they are complete.
+    pub incoming: PathBuf,
+    /// Secrets of this host that may not leave it.
+    pub known_secrets: Arc<dyn KnownSecrets>,
+}
+
+/// Who knows the secrets that the gate looks for.
+pub trait KnownSecrets: Send + Sync + std::fmt::Debug {
+    /// All of them, now.
+    fn all(&self) -> Vec<SecretString>;
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
+fn bad_branch(error: BadBranch) -> Trouble {
+    Trouble::Refused {
+        what: error.to_string(),
+    }
+}
+
+/// What a pack that arrives came to.
+enum Arrival {
+    Whole(File),
+    Gone(String),
+}
+
+impl Publisher {
+    /// Fetches what the next execution starts from: the head of the pull request, where people may
+    /// have added to it, else the default branch.
+    ///
+    /// # Errors
+    /// As the code host and its repository.
+    pub async fn prepare(
+        &self,
+        task: &Task,
+        project: &ProjectConfig,
+        host: &dyn CodeHost,
+    ) -> Result<Outcome<Done>, Trouble> {
+        let mirror = self.mirrors.of(&project.name).await?;
+        let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
+        let own: BranchName = task.branch.parse().map_err(bad_branch)?;
+        let access = host.git_access().await?;
+        let pushed = task.pull_request.is_some();
+        let branches: &[&BranchName] = if pushed {
+            &[&default, &own]
+        } else {
+            &[&default]
+        };
+        let mut heads = mirror.fetch(&access, branches).await?;
+        let pull_request_head = heads.remove(&own).flatten();
+        let base = pull_request_head
+            .clone()
+            .or_else(|| heads.remove(&default).flatten());
+        let base = match base {
+            Some(base) => base,
+            None => {
+                let what = format!(
+                    "{} has no branch {default}; set default_branch of project {}, or push it",
+                    project.repository, project.name
+                );
+                return Err(Trouble::Refused { what });
+            }
+        };
+        Ok(Outcome::Done(Done::Prepared {
+            base,
+            pull_request_head,
+        }))
+    }
+
+    /// Fetches, checks and pushes a result. Doing it again does nothing new: the same result
+    /// becomes the same commits, and a branch that is there already is there.
+    ///
+    /// # Errors
+    /// As the code host, its repository and the agent's link.
+    pub async fn publish(
+        &self,
+        (task, execution): (&Task, &Execution),
+        head: &Oid,
+        passed: bool,
+        project: &ProjectConfig,
+        host: &dyn CodeHost,
+    ) -> Result<Outcome<Done>, Trouble> {
+        let mirror = self.mirrors.of(&project.name).await?;
+        let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
+        let branch = WorkBranch::new(
+            &project.branch_prefix,
+            &project.default_branch,
+            &task.branch,
+        )
+        .map_err(bad_branch)?;
+        let access = host.git_access().await?;
+        let pushed = task.pull_request.as_ref().map(|record| &record.head);
+        let branches: &[&BranchName] = if pushed.is_some() {
+            &[&default, branch.name()]
+        } else {
+            &[&default]
+        };
+        mirror.fetch(&access, branches).await?;
+        let pack = match self
+            .receive(execution, head, project.gate.pack_bytes)
+            .await?
+        {
+            Arrival::Whole(pack) => pack,
+            Arrival::Gone(why) => return Ok(Outcome::Done(Done::ResultLost { why })),
+        };
+        let input = GateInput {
+            mirror: &mirror,
+            limits: &project.gate,
+            protected_paths: &project.protected_paths,
+            known_secrets: &self.known_secrets.all(),
+            base: &execution.base,
+            published: pushed,
+            default_branch: &default,
+            head,
+            passed,
+            identity: &self.identity,
+            task: &task.id,
+            title: &task.title,
+            ended_at: execution.ended_at.unwrap_or(execution.started_at),
+        };
+        match self.gate.check(&input, pack).await {
+            Ok(accepted) => push_out(&mirror, &access, &branch, accepted, pushed).await,
+            Err(GateError::Rejected { findings, passable }) => {
+                let findings = findings.iter().map(ToString::to_string).collect();
+                Ok(Outcome::Done(Done::Rejected { findings, passable }))
+            }
+            Err(GateError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+
+    /// Receives the whole pack before anything looks at it: a link that breaks in the middle is no
+    /// fault of the result.
+    async fn receive(
+        &self,
+        execution: &Execution,
+        head: &Oid,
+        most: u64,
+    ) -> Result<Arrival, Trouble> {
+        let later = |error: std::io::Error| Trouble::Later {
+            what: format!("the result cannot be stored: {error}"),
+            until: None,
+        };
+        crate::app::make_private(&self.incoming).map_err(later)?;
+        let file = tempfile::tempfile_in(&self.incoming).map_err(later)?;
+        let mut file = File::from_std(file);
+        let mut parts = self
+            .sessions
+            .request_result(&execution.agent, &execution.id, head, &execution.base)
+            .await?;
+        let mut size: u64 = 0;
+        while let Some(part) = parts.recv().await {
+            match part {
+                ResultPart::Data(data) => {
+                    size = size.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                    // One byte more than allowed is enough for the gate to say so.
+                    if size <= most.saturating_add(1 << 20) {
+                        file.write_all(&data).await.map_err(later)?;
+                    }
+                }
+                ResultPart::End => {
+                    file.flush().await.map_err(later)?;
+                    file.seek(SeekFrom::Start(0)).await.map_err(later)?;
+                    return Ok(Arrival::Whole(file));
+                }
+                ResultPart::Gone(why) => return Ok(Arrival::Gone(why)),
+            }
+        }
+        Err(Trouble::Later {
+            what: "the agent's link broke".into(),
+            until: None,
+        })
+    }
+}
+
+async fn push_out(
+    mirror: &Mirror,
+    access: &GitAccess,
+    branch: &WorkBranch,
+    accepted: Accepted,
+    expected: Option<&Oid>,
+) -> Result<Outcome<Done>, Trouble> {
+    match push(mirror, access, branch, &accepted.head, expected).await? {
+        Pushed::Pushed | Pushed::AlreadyThere => Ok(Outcome::Done(Done::Published {
+            head: accepted.head,
+            added: accepted.added,
+            removed: accepted.removed,
+            files: accepted.files,
+        })),
+        Pushed::Conflict { found } => {
+            let found = found.map_or_else(|| "gone".to_owned(), |found| format!("at {found}"));
+            let what = format!(
+                "somebody else moved the branch {}: it is {found}; nothing was replaced. A retry \
+                 goes on from what they pushed",
+                branch.name()
+            );
+            Err(Trouble::Refused { what })
+        }
+    }
+}
