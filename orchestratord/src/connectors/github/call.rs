@@ -1,0 +1,160 @@
+//! What goes over the wire: a call as it is sent, an answer as it came.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH, LINK};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::limiter::Resource;
+use super::trouble::{Access, Failure};
+
+/// GitHub's largest page.
+const PER_PAGE: usize = 100;
+const API_VERSION: &str = "2022-11-28";
+
+/// A call to make.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<String>,
+    pub(super) if_none_match: Option<&'a str>,
+    pub(super) resource: Resource,
+    pub(super) access: Access,
+}
+
+impl Call<'_> {
+    pub(super) fn named(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method)
+    }
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Reply {
+    /// GitHub's clock in seconds, or ours where it does not say.
+    pub(super) fn date(&self) -> i64 {
+        date(&self.headers)
+    }
+
+    pub(super) fn has_next(&self, items: usize) -> bool {
+        let link = self.headers.get(LINK).and_then(|link| link.to_str().ok());
+        items >= PER_PAGE || link.is_some_and(|link| link.contains("rel=\"next\""))
+    }
+}
+
+pub(super) fn request(
+    call: &Call<'_>,
+    token: &SecretString,
+) -> Result<Request<octocrab::OctoBody>, Failure> {
+    let bearer = zeroize::Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+    let mut authorization = HeaderValue::from_str(&bearer)
+        .map_err(|_| Failure::refused("the token holds characters that no token has".to_owned()))?;
+    authorization.set_sensitive(true);
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&call.path)
+        .header(AUTHORIZATION, authorization)
+        .header(ACCEPT, "application/vnd.github+json")
+        .header("x-github-api-version", API_VERSION);
+    if let Some(tag) = call.if_none_match {
+        request = request.header(IF_NONE_MATCH, tag);
+    }
+    let request = match &call.body {
+        Some(body) => request
+            .header(CONTENT_TYPE, "application/json")
+            .body(octocrab::OctoBody::from(body.clone())),
+        None => request.body(octocrab::OctoBody::empty()),
+    };
+    request.map_err(|error| Failure::refused(format!("{}: {error}", call.named())))
+}
+
+pub(super) fn encode<B: Serialize>(body: &B) -> Result<String, Failure> {
+    serde_json::to_string(body).map_err(|error| Failure::refused(error.to_string()))
+}
+
+pub(super) fn decode<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply) -> Result<T, Failure> {
+    serde_json::from_slice(&reply.body).map_err(|error| {
+        let what = format!(
+            "{}: the answer is not what GitHub documents: {error}",
+            call.named()
+        );
+        Failure::lost(call.access, what)
+    })
+}
+
+pub(super) fn tag(reply: &Reply) -> Option<String> {
+    Some(reply.headers.get(ETAG)?.to_str().ok()?.to_owned())
+}
+
+fn date(headers: &HeaderMap) -> i64 {
+    headers
+        .get(DATE)
+        .and_then(|date| date.to_str().ok())
+        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+        .map_or_else(
+            || jiff::Timestamp::now().as_second(),
+            |date| date.timestamp().as_second(),
+        )
+}
+
+pub(super) fn page_query(query: &[(&str, &str)], page: usize) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for (name, value) in query {
+        // Writing to a string does not fail.
+        let _written = write!(text, "{name}={}&", encoded(value));
+    }
+    let _written = write!(text, "per_page={PER_PAGE}&page={page}");
+    text
+}
+
+/// Percent-encodes all but what may stand anywhere in an address.
+pub(super) fn encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut address = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            let _written = write!(address, "%{byte:02X}");
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_never_leaves_its_place_in_the_address() {
+        assert_eq!(
+            encoded("a/../b?c=d&e#f g"),
+            "a%2F..%2Fb%3Fc%3Dd%26e%23f%20g"
+        );
+        assert_eq!(
+            page_query(&[("labels", "a&b")], 2),
+            "labels=a%26b&per_page=100&page=2"
+        );
+    }
+
+    #[test]
+    fn githubs_clock_is_read_from_the_answer() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            DATE,
+            HeaderValue::from_static("Thu, 01 Jan 1970 00:01:40 GMT"),
+        );
+        assert_eq!(date(&headers), 100);
+    }
+}

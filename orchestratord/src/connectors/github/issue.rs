@@ -1,0 +1,283 @@
+//! An issue with the facts that trust needs.
+//!
+//! The text is read first, the facts after it: an edit in between is seen in the facts, and sends the
+//! text to triage instead of into a prompt.
+
+use cloud_code_domain::id::ProjectName;
+use cloud_code_domain::issue::{Actor, IssueSnapshot, Trigger};
+use cloud_code_domain::time::Timestamp;
+use jiff::Timestamp as Time;
+use serde_json::json;
+
+use super::client::Client;
+use super::people::People;
+use super::trouble::Failure;
+use super::wire::{EditedData, Graphql, Issue, IssueEvent, Label};
+use crate::ports::Trouble;
+
+const EDITED: &str = "query($owner:String!,$name:String!,$number:Int!){\
+    repository(owner:$owner,name:$name){issue(number:$number){lastEditedAt}}}";
+
+pub(super) async fn read(
+    client: &Client,
+    project: &ProjectName,
+    trigger_labels: &[String],
+    number: u64,
+) -> Result<Option<IssueSnapshot>, Trouble> {
+    let issue = match client.get::<Issue>(&format!("issues/{number}")).await {
+        Ok(issue) => issue,
+        Err(failure) if failure.is_absent() => return Ok(None),
+        Err(failure) => return Err(failure.into()),
+    };
+    if issue.pull_request.is_some() {
+        return Ok(None);
+    }
+    refuse_moved(client, number, &issue)?;
+    let events: Vec<IssueEvent> = client.list(&format!("issues/{number}/events"), &[]).await?;
+    let open = issue.state == "open";
+    let labels: Vec<String> = issue
+        .labels
+        .into_iter()
+        .filter_map(Label::into_name)
+        .collect();
+    let facts = facts(&labels, trigger_labels, &events);
+    let mut people = People::new(client);
+    let closed_by = match facts.closed.filter(|_| !open) {
+        Some(event) => actor(&mut people, event).await?,
+        None => None,
+    };
+    let untriggered_by = match facts.untriggered {
+        Some(event) => actor(&mut people, event).await?,
+        None => None,
+    };
+    let (mut trigger, mut edited_at, mut blocked_by) = (None, None, Vec::new());
+    if let Some((label, event)) = facts.trigger {
+        let set_by = match event {
+            Some(event) => actor(&mut people, event).await?,
+            None => None,
+        };
+        let at = event.and_then(|event| event.created_at);
+        trigger = Some(Trigger {
+            label,
+            at: timestamp(at.unwrap_or(issue.created_at)),
+            actor: set_by,
+        });
+        let text_edited = last_edited(client, number).await?;
+        edited_at = text_edited.max(facts.renamed).map(timestamp);
+        blocked_by = blockers(client, number).await?;
+    }
+    Ok(Some(IssueSnapshot {
+        project: project.clone(),
+        number: issue.number,
+        url: issue.html_url,
+        title: issue.title,
+        body: issue.body.unwrap_or_default(),
+        labels,
+        open,
+        closed_by,
+        blocked_by,
+        trigger,
+        untriggered_by,
+        edited_at,
+        merged: false,
+    }))
+}
+
+/// GitHub answers for an issue that was transferred with the issue it became, elsewhere.
+fn refuse_moved(client: &Client, number: u64, issue: &Issue) -> Result<(), Trouble> {
+    let Some(url) = &issue.repository_url else {
+        return Ok(());
+    };
+    let name = url.rsplit_once("/repos/").map_or("", |(_, name)| name);
+    if issue.number == number && client.is_ours(name) {
+        return Ok(());
+    }
+    Err(Trouble::Refused {
+        what: format!(
+            "issue {number} is in {name:?} by now; if the repository was renamed, name the project so"
+        ),
+    })
+}
+
+/// What the events say.
+#[derive(Debug)]
+struct Facts<'a> {
+    /// The trigger label that was set last, of those it carries, and the event that set it.
+    trigger: Option<(String, Option<&'a IssueEvent>)>,
+    /// What took the last trigger label away, where it carries none.
+    untriggered: Option<&'a IssueEvent>,
+    /// What closed it last.
+    closed: Option<&'a IssueEvent>,
+    /// When its title changed last.
+    renamed: Option<Time>,
+}
+
+/// `events` in the order in which they happened. Labels are the same in any case, as at GitHub.
+fn facts<'a>(labels: &[String], trigger_labels: &[String], events: &'a [IssueEvent]) -> Facts<'a> {
+    let last = |kind: &str| events.iter().rev().find(|event| event.event == kind);
+    let about = |event: &IssueEvent, wanted: &str| {
+        let name = event.label.as_ref().and_then(|label| label.name.as_deref());
+        name.is_some_and(|name| same(name, wanted))
+    };
+    let is_trigger = |label: &str| trigger_labels.iter().any(|trigger| same(trigger, label));
+    let trigger = labels
+        .iter()
+        .filter(|label| is_trigger(label))
+        .map(|label| {
+            let set = events
+                .iter()
+                .rev()
+                .find(|event| event.event == "labeled" && about(event, label));
+            (label.clone(), set)
+        })
+        .max_by_key(|(_, set)| set.and_then(|event| event.created_at));
+    let untriggered = events.iter().rev().find(|event| {
+        event.event == "unlabeled" && trigger_labels.iter().any(|label| about(event, label))
+    });
+    Facts {
+        untriggered: untriggered.filter(|_| trigger.is_none()),
+        trigger,
+        closed: last("closed"),
+        renamed: last("renamed").and_then(|event| event.created_at),
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+async fn actor(people: &mut People<'_>, event: &IssueEvent) -> Result<Option<Actor>, Trouble> {
+    let by_app = event.performed_via_github_app.is_some();
+    match &event.actor {
+        Some(user) => people.actor(user, by_app).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// When the text was edited last: only GraphQL knows.
+async fn last_edited(client: &Client, number: u64) -> Result<Option<Time>, Trouble> {
+    let variables = json!({
+        "owner": client.owner(),
+        "name": client.repository(),
+        "number": number,
+    });
+    let body = json!({ "query": EDITED, "variables": variables });
+    let answer: Graphql<EditedData> = client.query(&body).await?;
+    let issue = answer
+        .data
+        .and_then(|data| data.repository)
+        .and_then(|repository| repository.issue);
+    match (issue, answer.errors.into_iter().next()) {
+        (Some(issue), None) => Ok(issue.last_edited_at),
+        (_, error) => {
+            let said = error.map_or_else(
+                || "no issue in the answer".to_owned(),
+                |error| format!("{} {}", error.kind.unwrap_or_default(), error.message),
+            );
+            let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
+            Err(Trouble::Later {
+                what: format!("GraphQL: whether issue {number} was edited is not known: {said}"),
+                until: None,
+            })
+        }
+    }
+}
+
+/// The open issues of this repository that block it; none where the API has no such thing.
+async fn blockers(client: &Client, number: u64) -> Result<Vec<u64>, Failure> {
+    let path = format!("issues/{number}/dependencies/blocked_by");
+    let issues: Vec<Issue> = match client.list(&path, &[]).await {
+        Ok(issues) => issues,
+        Err(failure) if failure.is_absent() => return Ok(Vec::new()),
+        Err(failure) => return Err(failure),
+    };
+    let here = |issue: &Issue| {
+        let name = issue
+            .repository_url
+            .as_deref()
+            .and_then(|url| url.rsplit_once("/repos/"));
+        name.is_none_or(|(_, name)| client.is_ours(name))
+    };
+    Ok(issues
+        .iter()
+        .filter(|issue| issue.state == "open" && here(issue))
+        .map(|issue| issue.number)
+        .collect())
+}
+
+pub(super) fn timestamp(time: Time) -> Timestamp {
+    Timestamp(time.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, label: &str, second: i64) -> IssueEvent {
+        serde_json::from_value(json!({
+            "event": kind,
+            "label": { "name": label },
+            "actor": { "login": "ada", "id": 1, "type": "User" },
+            "created_at": Time::from_second(second).unwrap(),
+        }))
+        .unwrap()
+    }
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    fn set_at(facts: &Facts<'_>) -> Option<i64> {
+        let (_, event) = facts.trigger.as_ref()?;
+        Some((*event)?.created_at?.as_second())
+    }
+
+    #[test]
+    fn the_last_setting_of_a_label_it_still_carries_counts() {
+        let events = [
+            event("labeled", "cloud-code", 1),
+            event("unlabeled", "cloud-code", 2),
+            event("labeled", "Cloud-Code", 3),
+            event("labeled", "bug", 4),
+        ];
+        let facts = facts(
+            &strings(&["bug", "Cloud-Code"]),
+            &strings(&["cloud-code"]),
+            &events,
+        );
+        assert_eq!(set_at(&facts), Some(3));
+        assert!(facts.untriggered.is_none());
+    }
+
+    #[test]
+    fn of_two_trigger_labels_the_younger_setting_counts() {
+        let events = [event("labeled", "b", 7), event("labeled", "a", 9)];
+        let facts = facts(&strings(&["a", "b"]), &strings(&["a", "b"]), &events);
+        assert_eq!(set_at(&facts), Some(9));
+    }
+
+    #[test]
+    fn a_label_whose_setting_is_not_recorded_was_set_by_nobody() {
+        let facts = facts(&strings(&["cloud-code"]), &strings(&["cloud-code"]), &[]);
+        assert!(matches!(facts.trigger, Some((_, None))));
+    }
+
+    #[test]
+    fn who_took_the_last_trigger_away_is_told_only_where_none_is_left() {
+        let events = [event("labeled", "a", 1), event("unlabeled", "a", 2)];
+        let triggers = strings(&["a", "b"]);
+        assert!(facts(&[], &triggers, &events).untriggered.is_some());
+        assert!(
+            facts(&strings(&["b"]), &triggers, &events)
+                .untriggered
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_new_title_is_an_edit() {
+        let events = [event("renamed", "", 5), event("labeled", "a", 6)];
+        let renamed = facts(&[], &[], &events).renamed.unwrap();
+        assert_eq!(renamed.as_second(), 5);
+    }
+}

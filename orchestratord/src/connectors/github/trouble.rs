@@ -1,0 +1,179 @@
+//! What a call without a good answer means for the outbox: had it an effect, and is it worth coming
+//! again? Pure; [`Trouble`] has the three answers.
+//!
+//! | answer | a read | a write |
+//! | --- | --- | --- |
+//! | not connected | later | later |
+//! | timeout, connection lost, 5xx | later | unknown |
+//! | 401 | later | later |
+//! | 403 or 429 by a limit | later, with the time | later, with the time |
+//! | any other 3xx, 4xx | refused | refused |
+//! | 2xx that cannot be read | later | unknown |
+
+use cloud_code_domain::time::Timestamp;
+use http::StatusCode;
+
+use super::limiter::Closed;
+use super::wire::Refusal;
+use crate::ports::Trouble;
+
+/// Whether a call changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It only asks.
+    Read,
+    /// It may change something.
+    Write,
+}
+
+/// A call without a good answer, with what a caller may look at to make more of it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The status, where there was an answer.
+    pub(super) status: Option<StatusCode>,
+    /// What it means.
+    pub(super) trouble: Trouble,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        failure.trouble
+    }
+}
+
+impl Failure {
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.status, Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// The account pauses; the call was not made.
+    pub(super) fn closed(closed: Closed) -> Self {
+        Self::later(
+            "GitHub's rate limit of this account is reached".to_owned(),
+            Some(closed.wall),
+        )
+    }
+
+    pub(super) fn later(what: String, until: Option<Timestamp>) -> Self {
+        Self {
+            status: None,
+            trouble: Trouble::Later { what, until },
+        }
+    }
+
+    pub(super) fn refused(what: String) -> Self {
+        Self {
+            status: None,
+            trouble: Trouble::Refused { what },
+        }
+    }
+
+    /// The call may have reached GitHub; the answer did not reach us, or could not be read.
+    pub(super) fn lost(access: Access, what: String) -> Self {
+        let trouble = match access {
+            Access::Read => Trouble::Later { what, until: None },
+            Access::Write => Trouble::Unknown { what },
+        };
+        Self {
+            status: None,
+            trouble,
+        }
+    }
+
+    /// GitHub answered, and not with a success.
+    pub(super) fn answered(
+        access: Access,
+        call: &str,
+        status: StatusCode,
+        body: &[u8],
+        until: Option<Timestamp>,
+    ) -> Self {
+        let code = status.as_u16();
+        let said = said(body);
+        let mut failure = if let Some(until) = until {
+            Self::later(
+                format!("{call}: GitHub's rate limit ({code}): {said}"),
+                Some(until),
+            )
+        } else if status == StatusCode::UNAUTHORIZED {
+            let what = format!(
+                "{call}: GitHub refused the token (401): {said}. Check token_file or app of the project"
+            );
+            Self::later(what, None)
+        } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            Self::lost(access, format!("{call}: GitHub failed ({code})"))
+        } else {
+            Self::refused(format!("{call}: GitHub refused ({code}): {said}"))
+        };
+        failure.status = Some(status);
+        failure
+    }
+}
+
+/// What a refusal says: one line of at most 300 characters, nothing that moves a cursor.
+pub(super) fn said(body: &[u8]) -> String {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let text = refusal.text();
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(300)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(access: Access, status: u16, until: Option<Timestamp>) -> Trouble {
+        let status = StatusCode::from_u16(status).unwrap();
+        Failure::answered(access, "PATCH x", status, br#"{"message":"no"}"#, until).into()
+    }
+
+    #[test]
+    fn only_a_write_that_may_have_happened_is_unknown() {
+        for status in [500, 502, 503, 504, 408] {
+            let write = judge(Access::Write, status, None);
+            assert!(matches!(write, Trouble::Unknown { .. }), "{status}");
+            let read = judge(Access::Read, status, None);
+            assert!(
+                matches!(read, Trouble::Later { until: None, .. }),
+                "{status}"
+            );
+        }
+        for status in [301, 400, 403, 404, 405, 409, 410, 422] {
+            let write = judge(Access::Write, status, None);
+            assert!(matches!(write, Trouble::Refused { .. }), "{status}");
+        }
+        assert!(matches!(
+            judge(Access::Write, 401, None),
+            Trouble::Later { .. }
+        ));
+    }
+
+    #[test]
+    fn a_limit_is_later_and_names_the_time() {
+        let until = Some(Timestamp(5));
+        for status in [403, 429] {
+            let trouble = judge(Access::Write, status, until);
+            assert!(matches!(
+                trouble,
+                Trouble::Later {
+                    until: Some(Timestamp(5)),
+                    ..
+                }
+            ));
+        }
+    }
+
+    #[test]
+    fn what_github_says_is_one_short_line() {
+        let hostile = format!(
+            r#"{{"message":"a\u001b]52;c\n","errors":["{}"]}}"#,
+            "x".repeat(9_000)
+        );
+        let said = said(hostile.as_bytes());
+        assert_eq!(said.chars().count(), 300);
+        assert!(said.starts_with("a ]52;c ; xxx"), "{said}");
+        assert_eq!(super::said(b"<html>"), "");
+    }
+}
