@@ -1,0 +1,215 @@
+//! The providers: a fixed table of accounts, and one request to one of them.
+//!
+//! No redirect is followed and no request repeated. A client belongs to one account, so that no
+//! connection is shared between two secrets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloud_code_domain::account::{Authorisation, Provider};
+use cloud_code_domain::id::AccountName;
+use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::headers;
+use super::route::Endpoint;
+use crate::config::AccountConfig;
+
+/// Until a connection stands.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Until the first byte of a streamed answer.
+const FIRST_BYTE: Duration = Duration::from_secs(120);
+/// Until the first byte of an answer that comes whole: the model writes all of it before.
+const WHOLE_ANSWER: Duration = Duration::from_secs(600);
+
+/// The accounts and the way to their providers.
+#[derive(Debug)]
+pub(crate) struct Upstreams(BTreeMap<AccountName, Upstream>);
+
+/// One account and the way to its provider.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    provider: Provider,
+    authorisation: Authorisation,
+    base: String,
+    secret: SecretString,
+    unpriced: bool,
+    client: reqwest::Client,
+}
+
+/// What goes to a provider.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// What the provider is to do.
+    pub(crate) endpoint: Endpoint,
+    /// The request's headers, as the agent sent them; only listed ones are taken over.
+    pub(crate) headers: HeaderMap,
+    /// The cleaned body.
+    pub(crate) body: Bytes,
+    /// Whether the answer comes in pieces.
+    pub(crate) streamed: bool,
+    /// Whether the request asked for Anthropic's beta API: the one query that is passed on.
+    pub(crate) beta: bool,
+}
+
+/// Why an account cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAccount {
+    /// Its address is none.
+    #[error("accounts.{account}.base_url {url:?} is not an http or https URL without query")]
+    Url {
+        /// The account.
+        account: AccountName,
+        /// What is configured.
+        url: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client of accounts.{account} cannot be made")]
+    Client {
+        /// The account.
+        account: AccountName,
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// Nothing was sent.
+    NotSent,
+    /// The secret cannot stand in a header; nothing was sent.
+    BadSecret,
+    /// Something was sent, and what came of it is unknown.
+    Unknown(&'static str),
+}
+
+impl Upstreams {
+    /// The table.
+    ///
+    /// # Errors
+    /// The first account that cannot be used.
+    pub(crate) fn new(accounts: &BTreeMap<AccountName, AccountConfig>) -> Result<Self, BadAccount> {
+        let upstreams: Result<_, BadAccount> = accounts
+            .iter()
+            .map(|(name, account)| Ok((name.clone(), Upstream::new(name, account)?)))
+            .collect();
+        Ok(Self(upstreams?))
+    }
+
+    /// The way of an account, if it speaks for this provider.
+    pub(crate) fn of(&self, account: &AccountName, provider: Provider) -> Option<&Upstream> {
+        let upstream = self.0.get(account)?;
+        (upstream.provider == provider).then_some(upstream)
+    }
+}
+
+impl Upstream {
+    fn new(name: &AccountName, account: &AccountConfig) -> Result<Self, BadAccount> {
+        let base = base(&account.base_url).ok_or_else(|| BadAccount::Url {
+            account: name.clone(),
+            url: account.base_url.chars().take(200).collect(),
+        })?;
+        let mut client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT)
+            // An encoded answer could be neither streamed as it comes nor read along.
+            .no_gzip();
+        if base.starts_with("http://") {
+            // A proxy would read the secret.
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|source| BadAccount::Client {
+            account: name.clone(),
+            source,
+        })?;
+        Ok(Self {
+            provider: account.kind,
+            authorisation: account.auth,
+            base,
+            secret: account.secret.clone(),
+            unpriced: account.unpriced,
+            client,
+        })
+    }
+
+    /// Whether models without a price may be called.
+    pub(crate) fn takes_unpriced(&self) -> bool {
+        self.unpriced
+    }
+
+    /// Whether a text holds the account's secret.
+    pub(crate) fn leaks_into(&self, text: &[u8]) -> bool {
+        let secret = self.secret.expose_secret().as_bytes();
+        secret.len() >= 8 && text.windows(secret.len()).any(|window| window == secret)
+    }
+
+    /// Sends a request; gives the head of the answer.
+    pub(crate) async fn send(&self, call: &Outgoing) -> Result<reqwest::Response, NoAnswer> {
+        let headers = headers::to_provider(
+            &call.headers,
+            self.provider,
+            self.authorisation,
+            &self.secret,
+        )
+        .ok_or(NoAnswer::BadSecret)?;
+        let beta = if call.beta { "?beta=true" } else { "" };
+        let request = self
+            .client
+            .post(format!("{}/v1{}{beta}", self.base, call.endpoint.path()))
+            .headers(headers)
+            .body(call.body.clone());
+        let patience = if call.streamed {
+            FIRST_BYTE
+        } else {
+            WHOLE_ANSWER
+        };
+        match tokio::time::timeout(patience, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => Err(NoAnswer::NotSent),
+            Ok(Err(_)) => Err(NoAnswer::Unknown("the connection broke")),
+            Err(_) => Err(NoAnswer::Unknown("it did not begin in time")),
+        }
+    }
+}
+
+/// The address without the version that some providers' addresses end with.
+fn base(url: &str) -> Option<String> {
+    let parsed = reqwest::Url::parse(url).ok()?;
+    let plain = matches!(parsed.scheme(), "http" | "https")
+        && parsed.has_host()
+        && parsed.username().is_empty()
+        && parsed.password().is_none()
+        && parsed.query().is_none()
+        && parsed.fragment().is_none();
+    let base = parsed.as_str().trim_end_matches('/');
+    plain.then(|| base.strip_suffix("/v1").unwrap_or(base).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_stands_once_however_the_address_is_written() {
+        for (url, expected) in [
+            ("https://api.anthropic.com", "https://api.anthropic.com"),
+            ("https://api.openai.com/v1/", "https://api.openai.com"),
+            ("http://127.0.0.1:1/s/edit/v1", "http://127.0.0.1:1/s/edit"),
+        ] {
+            assert_eq!(base(url).as_deref(), Some(expected));
+        }
+        for bad in [
+            "",
+            "ftp://x",
+            "https://u:p@x",
+            "https://x/?a=b",
+            "https://x/#f",
+            "x",
+        ] {
+            assert_eq!(base(bad), None, "{bad}");
+        }
+    }
+}
