@@ -1,0 +1,469 @@
+//! One link: messages of an agent become inputs, orders become messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
+use cloud_code_domain::log::LogLine;
+use cloud_code_proto::{PROTOCOL, v1};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::credentials::Secrets;
+use crate::engine::{Engine, Hello, Input, Orders, Reply, Update, Vitals};
+use crate::logs::Logs;
+use crate::mirrors::Mirrors;
+
+use super::assign::{Briefing, cancel_reason, message};
+use super::told::{Tell, Told};
+use super::{ResultAsk, ResultPart, Sessions, records};
+
+/// Messages on their way to an agent at most.
+const OUTBOUND: usize = 64;
+/// Records whose commit is awaited at most; the rest waits in the agent's spool.
+const IN_FLIGHT: usize = 256;
+/// An agent says hello within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What links need.
+#[derive(Clone, Debug)]
+pub struct LinkParts {
+    /// The engine.
+    pub engine: Engine,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// What assignments are made from.
+    pub briefing: Briefing,
+    /// Where log lines go.
+    pub logs: Logs,
+    /// Where bases come from.
+    pub mirrors: Arc<Mirrors>,
+    /// Where secrets come from.
+    pub secrets: Secrets,
+}
+
+/// The session service of one agent: made for its socket.
+#[derive(Clone, Debug)]
+pub struct SessionService {
+    /// The agent whose socket it serves.
+    pub agent: AgentId,
+    /// What it needs.
+    pub parts: LinkParts,
+}
+
+type Outbound = mpsc::Sender<Result<v1::ToAgent, Status>>;
+
+#[tonic::async_trait]
+impl v1::session_server::Session for SessionService {
+    type OpenStream = ReceiverStream<Result<v1::ToAgent, Status>>;
+
+    async fn open(
+        &self,
+        request: Request<Streaming<v1::FromAgent>>,
+    ) -> Result<Response<Self::OpenStream>, Status> {
+        let mut inbound = request.into_inner();
+        let first = tokio::time::timeout(PATIENCE, inbound.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let Some(v1::from_agent::Message::Hello(hello)) = first.and_then(|first| first.message)
+        else {
+            return Err(Status::invalid_argument(
+                "the first message has to be a hello",
+            ));
+        };
+        let (outbound, answers) = mpsc::channel(OUTBOUND);
+        let link = Link::begin(self.agent.clone(), self.parts.clone(), hello, outbound).await?;
+        tokio::spawn(link.run(inbound));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+}
+
+struct Link {
+    agent: AgentId,
+    link: u64,
+    parts: LinkParts,
+    outbound: Outbound,
+    told: Told,
+    asks: mpsc::Receiver<ResultAsk>,
+    asked: Option<ResultAsk>,
+    /// What to say first; said when the agent reads already.
+    first: Orders,
+    updates: broadcast::Receiver<Arc<Update>>,
+    packs: JoinSet<()>,
+}
+
+type Commits = FuturesOrdered<futures_util::future::BoxFuture<'static, Option<Reply>>>;
+
+impl Link {
+    async fn begin(
+        agent: AgentId,
+        parts: LinkParts,
+        hello: v1::Hello,
+        outbound: Outbound,
+    ) -> Result<Self, Status> {
+        if hello.protocol != PROTOCOL {
+            return Err(Status::failed_precondition(format!(
+                "agentd {} speaks protocol {}, orchestratord {} speaks {PROTOCOL}; install the \
+                 agentd of the same version",
+                hello.agentd_version,
+                hello.protocol,
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        let asks = parts.sessions.enter(&agent);
+        let link = parts.sessions.next_link();
+        let said = Hello {
+            link,
+            version: hello.agentd_version,
+            spool_id: hello.spool_id.chars().take(64).collect(),
+            execution: hello.execution.parse().ok(),
+            worktrees: hello
+                .worktrees
+                .iter()
+                .filter_map(|task| task.parse().ok())
+                .collect(),
+        };
+        let input = Input::Hello {
+            agent: agent.clone(),
+            hello: said,
+        };
+        let resume_after = match parts.engine.send(input).await {
+            Ok(Reply::Committed { seq }) => seq,
+            Ok(Reply::Unavailable { why }) => return Err(Status::unavailable(why)),
+            Ok(_) => return Err(Status::permission_denied("this agent is not wanted")),
+            Err(stopped) => return Err(Status::unavailable(stopped.to_string())),
+        };
+        let (orders, updates) = watch(&parts.engine, &agent).await?;
+        let welcome = v1::to_agent::Message::Welcome(v1::Welcome {
+            orchestratord_version: env!("CARGO_PKG_VERSION").into(),
+            protocol: PROTOCOL,
+            agent: agent.to_string(),
+            resume_after,
+        });
+        let (told, packs) = (Told::default(), JoinSet::new());
+        let first = orders;
+        let begun = Self {
+            agent,
+            link,
+            parts,
+            outbound,
+            told,
+            asks,
+            asked: None,
+            first,
+            updates,
+            packs,
+        };
+        if !begun.say(welcome).await {
+            return Err(Status::cancelled("the agent went away"));
+        }
+        Ok(begun)
+    }
+
+    async fn run(mut self, mut inbound: Streaming<v1::FromAgent>) {
+        let mut commits = Commits::new();
+        let first = std::mem::take(&mut self.first);
+        let mut goes_on = self.follow(first).await;
+        while goes_on {
+            goes_on = tokio::select! {
+                message = inbound.message(), if commits.len() < IN_FLIGHT => match message {
+                    Ok(Some(v1::FromAgent { message: Some(message) })) => {
+                        self.heard(message, &mut commits).await
+                    }
+                    Ok(Some(v1::FromAgent { message: None })) => true,
+                    Ok(None) | Err(_) => false,
+                },
+                Some(reply) = commits.next(), if !commits.is_empty() => {
+                    self.committed(reply, &mut commits).await
+                }
+                update = self.updates.recv() => self.updated(update).await,
+                Some(ask) = self.asks.recv() => self.ask(ask).await,
+                Some(_) = self.packs.join_next(), if !self.packs.is_empty() => true,
+            };
+        }
+        // The program may be ending.
+        let _stopped = self
+            .parts
+            .engine
+            .send(Input::Gone {
+                agent: self.agent,
+                link: self.link,
+            })
+            .await;
+    }
+
+    async fn say(&self, message: v1::to_agent::Message) -> bool {
+        self.outbound
+            .send(Ok(v1::ToAgent {
+                message: Some(message),
+            }))
+            .await
+            .is_ok()
+    }
+
+    async fn heard(&mut self, message: v1::from_agent::Message, commits: &mut Commits) -> bool {
+        use v1::from_agent::Message;
+        let agent = self.agent.clone();
+        let input = match message {
+            Message::Hello(_) => return false,
+            Message::Record(record) => return self.record(record, commits).await,
+            Message::NeedBase(need) => return self.need_base(need).await,
+            Message::Result(chunk) => return self.result(chunk).await,
+            Message::ResultFailed(failed) => {
+                if let Some(ask) = self.asked.take() {
+                    // Whoever asked may have stopped waiting.
+                    let _gone = ask.answer.send(ResultPart::Gone(failed.reason)).await;
+                }
+                return true;
+            }
+            Message::Heartbeat(beat) => Input::Heartbeat {
+                agent,
+                vitals: Vitals {
+                    cpu_percent: beat.cpu_percent,
+                    memory: beat.memory_bytes,
+                    disk_free: beat.disk_free_bytes,
+                },
+            },
+            Message::TaskCleaned(cleaned) => match cleaned.task.parse::<TaskId>() {
+                Ok(task) => Input::TaskCleaned { agent, task },
+                Err(_) => return true,
+            },
+            Message::CredentialHeld(held) => match held.request.parse() {
+                Ok(request) => Input::CredentialHeld { agent, request },
+                Err(_) => return true,
+            },
+        };
+        self.parts.engine.send(input).await.is_ok()
+    }
+
+    /// Log lines are on disk before the record that carried them is acknowledged.
+    async fn record(&mut self, record: v1::Record, commits: &mut Commits) -> bool {
+        let (agent, seq) = (self.agent.clone(), record.seq);
+        let input = match records::read(record) {
+            Ok(record) => {
+                if !record.lines.is_empty() {
+                    let written = log(&self.parts.logs, &record.execution, seq, record.lines).await;
+                    if let Err(error) = written {
+                        tracing::error!(error, agent_id = %agent, "a log cannot be written");
+                        return false;
+                    }
+                }
+                Input::Record {
+                    agent,
+                    seq,
+                    execution: record.execution,
+                    body: record.body,
+                }
+            }
+            Err(malformed) => Input::Unreadable {
+                agent,
+                seq,
+                why: malformed.to_string(),
+            },
+        };
+        match self.parts.engine.post(input).await {
+            Ok(reply) => {
+                commits.push_back(Box::pin(async move { reply.await.ok() }));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Acknowledges the newest of what is committed.
+    async fn committed(&mut self, reply: Option<Reply>, commits: &mut Commits) -> bool {
+        let mut newest = None;
+        let mut next = Some(reply);
+        while let Some(reply) = next {
+            match reply {
+                Some(Reply::Committed { seq }) => newest = Some(seq),
+                // A gap, or a store that cannot be written: the agent begins anew and sends again.
+                Some(_) | None => return false,
+            }
+            next = futures_util::FutureExt::now_or_never(commits.next()).flatten();
+        }
+        match newest {
+            Some(seq) => self.say(v1::to_agent::Message::Ack(v1::Ack { seq })).await,
+            None => true,
+        }
+    }
+
+    async fn updated(&mut self, update: Result<Arc<Update>, broadcast::error::RecvError>) -> bool {
+        match update {
+            Ok(update) => match update.orders.get(&self.agent) {
+                Some(orders) => self.follow(orders.clone()).await,
+                None => true,
+            },
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                match watch(&self.parts.engine, &self.agent).await {
+                    Ok((orders, updates)) => {
+                        self.updates = updates;
+                        self.follow(orders).await
+                    }
+                    Err(_) => false,
+                }
+            }
+            Err(broadcast::error::RecvError::Closed) => false,
+        }
+    }
+
+    /// Says what is left to say of these orders.
+    async fn follow(&mut self, orders: Orders) -> bool {
+        for tell in self.told.rest(orders) {
+            if let Some(message) = self.message_of(tell)
+                && !self.say(message).await
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn message_of(&self, tell: Tell) -> Option<v1::to_agent::Message> {
+        use v1::to_agent::Message;
+        Some(match tell {
+            Tell::Assign(assign) => {
+                Message::Assign(self.parts.briefing.assign(&assign.0, &assign.1)?)
+            }
+            Tell::Cancel(execution, reason) => Message::Cancel(v1::Cancel {
+                execution: execution.to_string(),
+                reason: cancel_reason(reason).into(),
+            }),
+            Tell::Steer(execution, number, said) => Message::Steer(v1::Steer {
+                execution: execution.to_string(),
+                number,
+                message: Some(message(&said)),
+            }),
+            Tell::Published(task, head) => Message::Published(v1::Published {
+                task: task.to_string(),
+                head: head.to_string(),
+            }),
+            Tell::Clean(task) => Message::CleanTask(v1::CleanTask {
+                task: task.to_string(),
+            }),
+            Tell::Credential(order) => {
+                let secret = self
+                    .parts
+                    .secrets
+                    .reveal(order.kind, &order.scope, &order.project)?;
+                Message::Credential(v1::Credential {
+                    request: order.request.to_string(),
+                    task: order.request.task.to_string(),
+                    label: order.label,
+                    kind: order.kind.as_str().into(),
+                    env: order.kind.env_name().into(),
+                    secret,
+                })
+            }
+            Tell::Withdraw(request) => Message::WithdrawCredential(v1::WithdrawCredential {
+                request: request.to_string(),
+                task: request.task.to_string(),
+            }),
+        })
+    }
+
+    async fn ask(&mut self, ask: ResultAsk) -> bool {
+        let request = v1::RequestResult {
+            execution: ask.execution.to_string(),
+            head: ask.head.to_string(),
+            base: ask.base.to_string(),
+        };
+        // One at a time: an older one that is still open has lost its asker.
+        self.asked = Some(ask);
+        self.say(v1::to_agent::Message::RequestResult(request))
+            .await
+    }
+
+    async fn result(&mut self, chunk: v1::PackChunk) -> bool {
+        let Some(ask) = &self.asked else { return true };
+        if ask.execution.to_string() != chunk.execution {
+            return true;
+        }
+        let data = ResultPart::Data(chunk.data.into());
+        let listening = ask.answer.send(data).await.is_ok();
+        if (chunk.last || !listening)
+            && let Some(ask) = self.asked.take()
+        {
+            // Whoever asked may have stopped waiting.
+            let _gone = ask.answer.send(ResultPart::End).await;
+        }
+        true
+    }
+
+    /// An agent gets the history of what it was given to work on, and of nothing else.
+    async fn need_base(&mut self, need: v1::NeedBase) -> bool {
+        let failed = |why: &str| {
+            v1::to_agent::Message::BaseFailed(v1::BaseFailed {
+                execution: need.execution.clone(),
+                reason: why.into(),
+            })
+        };
+        let (Ok(execution), Ok(commit)) = (
+            need.execution.parse::<ExecutionId>(),
+            need.commit.parse::<Oid>(),
+        ) else {
+            return self.say(failed("it names no commit")).await;
+        };
+        let have = need
+            .have
+            .iter()
+            .filter_map(|oid| oid.parse().ok())
+            .take(1_000)
+            .collect();
+        let agent = self.agent.clone();
+        let (of, wanted) = (execution.clone(), commit.clone());
+        let project = self
+            .parts
+            .engine
+            .read(move |world| world.may_have(&agent, &of, &wanted));
+        match project.await {
+            Ok(Some(project)) => {
+                let send = super::send_base(
+                    self.parts.mirrors.clone(),
+                    project,
+                    execution,
+                    (commit, have),
+                    self.outbound.clone(),
+                );
+                self.packs.spawn(send);
+                true
+            }
+            Ok(None) => {
+                self.say(failed("it is not the base of this agent's execution"))
+                    .await
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Appends lines and makes them safe; a record that was appended before is not appended again.
+async fn log(
+    logs: &Logs,
+    execution: &ExecutionId,
+    seq: u64,
+    lines: Vec<LogLine>,
+) -> Result<(), String> {
+    let (logs, execution) = (logs.clone(), execution.clone());
+    let written = tokio::task::spawn_blocking(move || {
+        logs.append(&execution, seq, &lines)?;
+        logs.sync()
+    });
+    match written.await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(broken) => Err(broken.to_string()),
+    }
+}
+
+async fn watch(
+    engine: &Engine,
+    agent: &AgentId,
+) -> Result<(Orders, broadcast::Receiver<Arc<Update>>), Status> {
+    let agent = agent.clone();
+    let watched = engine.watch(move |world| world.orders(&agent)).await;
+    watched.map_err(|stopped| Status::unavailable(stopped.to_string()))
+}
