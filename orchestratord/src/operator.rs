@@ -1,0 +1,13 @@
+//! What operators' clients speak to: gRPC over the host's Unix socket. Who an operator is follows
+//! from the peer's uid.
+
+mod actions;
+mod logs;
+mod peer;
+mod queries;
+mod service;
+pub mod view;
+mod watching;
+
+pub use peer::{Allowed, listen};
+pub use service::{OperatorService, Parts};

@@ -1,0 +1,183 @@
+//! The log of a task: what is there, then, with `follow`, what comes, over all its executions.
+
+use cloud_code_domain::id::ExecutionId;
+use cloud_code_proto::v1;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use crate::logs::{LogsError, Page};
+
+use super::queries;
+use super::service::Parts;
+
+/// Lines of an answer.
+const PAGE: usize = 500;
+
+type Answers = mpsc::Sender<Result<v1::LogsResponse, Status>>;
+
+/// Why sending ended.
+enum Ended {
+    /// The client went away.
+    Gone,
+    /// The log does not read.
+    Unreadable(LogsError),
+}
+
+impl From<LogsError> for Ended {
+    fn from(error: LogsError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+pub(super) async fn send(
+    parts: Parts,
+    executions: Vec<ExecutionId>,
+    request: v1::LogsRequest,
+    to: Answers,
+) {
+    if let Err(Ended::Unreadable(error)) = all(&parts, executions, &request, &to).await {
+        // The client may be gone as well.
+        let _gone = to.send(Err(Status::internal(error.to_string()))).await;
+    }
+}
+
+async fn all(
+    parts: &Parts,
+    executions: Vec<ExecutionId>,
+    request: &v1::LogsRequest,
+    to: &Answers,
+) -> Result<(), Ended> {
+    let tail = usize::try_from(request.tail).unwrap_or(usize::MAX);
+    let Some((last, earlier)) = executions.split_last() else {
+        return Ok(());
+    };
+    if tail == 0 {
+        for execution in earlier {
+            whole(parts, execution, to).await?;
+        }
+    } else {
+        let end = parts.logs.end(last)?;
+        let from = end.saturating_sub(u64::try_from(tail).unwrap_or(u64::MAX));
+        if !request.follow {
+            let page = parts.logs.read(last, from, tail)?;
+            return answer(last, page, to).await;
+        }
+        return follow(parts, last.clone(), from, to).await;
+    }
+    if request.follow {
+        follow(parts, last.clone(), 0, to).await
+    } else {
+        whole(parts, last, to).await
+    }
+}
+
+async fn whole(parts: &Parts, execution: &ExecutionId, to: &Answers) -> Result<(), Ended> {
+    let mut from = 0;
+    loop {
+        let page = parts.logs.read(execution, from, PAGE)?;
+        if page.is_empty() && page.next == from {
+            return Ok(());
+        }
+        from = page.next;
+        answer(execution, page, to).await?;
+    }
+}
+
+/// Follows an execution until it has ended, then the next of its task, until there can be none.
+async fn follow(
+    parts: &Parts,
+    mut execution: ExecutionId,
+    mut from: u64,
+    to: &Answers,
+) -> Result<(), Ended> {
+    loop {
+        let mut updates = parts.engine.updates();
+        let mut follower = parts.logs.follow(&execution, from)?;
+        loop {
+            tokio::select! {
+                page = follower.next() => match page? {
+                    Some(page) => {
+                        from = page.next;
+                        answer(&execution, page, to).await?;
+                    }
+                    None => return Ok(()),
+                },
+                update = updates.recv() => {
+                    if matches!(update, Err(RecvError::Closed)) {
+                        return Ok(());
+                    }
+                    if ended(parts, &execution).await {
+                        break;
+                    }
+                }
+                () = to.closed() => return Err(Ended::Gone),
+            }
+        }
+        rest(parts, &execution, from, to).await?;
+        match next(parts, &execution).await {
+            Some(next) => (execution, from) = (next, 0),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn ended(parts: &Parts, execution: &ExecutionId) -> bool {
+    let id = execution.clone();
+    let ended = parts.engine.read(move |world| {
+        world
+            .executions
+            .get(&id)
+            .is_none_or(|record| record.state.is_finished())
+    });
+    ended.await.unwrap_or(true)
+}
+
+/// What came between the last page and the end.
+async fn rest(
+    parts: &Parts,
+    execution: &ExecutionId,
+    from: u64,
+    to: &Answers,
+) -> Result<(), Ended> {
+    let page = parts.logs.read(execution, from, usize::MAX)?;
+    answer(execution, page, to).await
+}
+
+/// Waits for the next execution of the task; none where there can be no other.
+async fn next(parts: &Parts, execution: &ExecutionId) -> Option<ExecutionId> {
+    let mut updates = parts.engine.updates();
+    loop {
+        let id = execution.clone();
+        let (last, may_go_on) = parts
+            .engine
+            .read(move |world| {
+                let last = world.tasks.get(&id.task).map_or(0, |task| task.executions);
+                (last, queries::may_go_on(world, &id.task))
+            })
+            .await
+            .ok()?;
+        if last > execution.number {
+            let number = execution.number.saturating_add(1);
+            return Some(ExecutionId {
+                task: execution.task.clone(),
+                number,
+            });
+        }
+        if !may_go_on || matches!(updates.recv().await, Err(RecvError::Closed)) {
+            return None;
+        }
+    }
+}
+
+async fn answer(execution: &ExecutionId, page: Page, to: &Answers) -> Result<(), Ended> {
+    if page.is_empty() {
+        return Ok(());
+    }
+    let answer = v1::LogsResponse {
+        execution: execution.to_string(),
+        dropped: page.lost,
+        lines: page.lines.into_iter().map(Into::into).collect(),
+    };
+    to.send(Ok(answer)).await.map_err(|_| Ended::Gone)
+}

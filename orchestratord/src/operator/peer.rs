@@ -1,0 +1,95 @@
+//! Who is at the other end of the operator's socket.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::unistd::{Uid, User, geteuid};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::{Stream, StreamExt, wrappers::UnixListenerStream};
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Status};
+
+/// The uids that may connect.
+#[derive(Debug, Clone)]
+pub struct Allowed(Arc<Vec<Uid>>);
+
+impl Allowed {
+    /// Those of the configured login names; none configured: our own and root.
+    ///
+    /// # Errors
+    /// The names that this machine does not know.
+    pub fn of(users: &[String]) -> Result<Self, Vec<String>> {
+        if users.is_empty() {
+            return Ok(Self(Arc::new(vec![geteuid(), Uid::from_raw(0)])));
+        }
+        let (mut uids, mut unknown) = (vec![geteuid()], Vec::new());
+        for name in users {
+            match User::from_name(name) {
+                Ok(Some(user)) => uids.push(user.uid),
+                Ok(None) | Err(_) => unknown.push(name.clone()),
+            }
+        }
+        if unknown.is_empty() {
+            Ok(Self(Arc::new(uids)))
+        } else {
+            Err(unknown)
+        }
+    }
+
+    fn contains(&self, uid: u32) -> bool {
+        self.0.contains(&Uid::from_raw(uid))
+    }
+
+    fn admits(&self, stream: &UnixStream) -> bool {
+        match stream.peer_cred() {
+            Ok(peer) if self.contains(peer.uid()) => true,
+            Ok(peer) => {
+                tracing::warn!(uid = peer.uid(), "an operator's connection was refused");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Listens on the operator's socket; connections of others are closed at once.
+///
+/// # Errors
+/// Where the socket cannot be made.
+pub fn listen(
+    path: &Path,
+    allowed: Allowed,
+) -> io::Result<impl Stream<Item = io::Result<UnixStream>> + use<>> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    // The peer's uid decides; users that may connect need not be of our group.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(UnixListenerStream::new(listener).filter(move |stream| {
+        stream
+            .as_ref()
+            .map_or(true, |stream| allowed.admits(stream))
+    }))
+}
+
+/// The login name of the one who asks.
+pub(super) fn operator_of<T>(request: &Request<T>) -> Result<String, Status> {
+    let uid = request
+        .extensions()
+        .get::<UdsConnectInfo>()
+        .and_then(|info| info.peer_cred)
+        .map(|peer| peer.uid())
+        .ok_or_else(|| Status::unauthenticated("the connection has no peer"))?;
+    let name = User::from_uid(Uid::from_raw(uid))
+        .ok()
+        .flatten()
+        .map(|user| user.name);
+    Ok(name.unwrap_or_else(|| format!("uid {uid}")))
+}
