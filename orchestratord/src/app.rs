@@ -1,0 +1,146 @@
+//! Config + ports → a running daemon. The only place that spawns what lives as long as the program.
+//!
+//! A restart is no special path: the engine loads what is live, and the same loops that run all the
+//! time find agents, effects and pull requests as they are.
+
+mod agents;
+mod host_key;
+mod servers;
+mod wiring;
+
+pub use host_key::{HostKey, HostKeyError};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use cloud_code_domain::time::Timestamp;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::engine::{self, Engine, Foundations, Input};
+
+/// A drain that takes longer than this is cut: what is under way is looked for at the next start.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// The host's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+/// A part that lives as long as the program, by name.
+type Parts = JoinSet<(&'static str, anyhow::Result<()>)>;
+type Ended = Option<Result<(&'static str, anyhow::Result<()>), JoinError>>;
+
+/// Runs until `stop`. `ready` is called when the operator's socket listens.
+///
+/// # Errors
+/// Where something cannot be opened, or a part of the program ended by itself.
+pub async fn run(
+    config: Config,
+    stop: CancellationToken,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let state = &config.state_dir;
+    make_private(state).with_context(|| format!("cannot make {}", state.display()))?;
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).context("no random numbers can be had")?;
+    let foundations = Foundations::in_directory(config.clone(), state, u64::from_le_bytes(seed))?;
+    let (engine, engine_thread) = Engine::start(foundations)?;
+    let mut parts = spawn(&config, &engine, &stop).await?;
+    ready();
+    tracing::info!(state_dir = %state.display(), "serving");
+    let ended: Ended = tokio::select! {
+        // First: parts end because of it, and that is no end by themselves.
+        biased;
+        () = stop.cancelled() => None,
+        ended = parts.join_next() => ended,
+    };
+    stop.cancel();
+    drain(&engine, parts).await;
+    let engine_ended = tokio::task::spawn_blocking(|| engine_thread.wait()).await;
+    anyhow::ensure!(
+        engine_ended.unwrap_or(false),
+        "the engine broke: see the log"
+    );
+    why(ended)
+}
+
+/// Starts everything that runs as long as the program.
+async fn spawn(
+    config: &Arc<Config>,
+    engine: &Engine,
+    stop: &CancellationToken,
+) -> anyhow::Result<Parts> {
+    let wired = wiring::wire(config, engine).await?;
+    let mut parts = Parts::new();
+    let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(now);
+    let outbox = engine::run_outbox(
+        engine.clone(),
+        wired.hands.clone(),
+        clock.clone(),
+        stop.clone(),
+    );
+    parts.spawn(async move {
+        outbox.await;
+        ("the outbox", Ok(()))
+    });
+    let time = stop
+        .clone()
+        .run_until_cancelled_owned(engine.clone().keep_time(clock));
+    parts.spawn(async move {
+        time.await;
+        ("the clock", Ok(()))
+    });
+    servers::spawn(&mut parts, config, engine, &wired, stop)?;
+    agents::spawn(&mut parts, config, engine, &wired, stop)?;
+    Ok(parts)
+}
+
+/// Waits for what is under way, and ends the engine. No agent is stopped.
+async fn drain(engine: &Engine, mut parts: Parts) {
+    let all = async { while parts.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, all).await.is_err() {
+        tracing::warn!("the drain was cut; what was under way is looked for at the next start");
+    }
+    engine.stop().await;
+}
+
+/// Why the program ends: it was told to, or a part of it ended by itself.
+fn why(ended: Ended) -> anyhow::Result<()> {
+    match ended {
+        None => Ok(()),
+        Some(Ok((part, Ok(())))) => anyhow::bail!("{part} ended by itself"),
+        Some(Ok((part, Err(error)))) => Err(error.context(part)),
+        Some(Err(error)) => Err(anyhow::Error::new(error).context("a part of the program broke")),
+    }
+}
+
+/// Makes a directory that only we may read.
+pub(crate) fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+}
+
+/// Tells the engine how much room the host has.
+pub(crate) async fn watch_disk(engine: Engine, dir: std::path::PathBuf, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Ok(free) = rustix::fs::statvfs(&dir) {
+            let bytes = free.f_bavail.saturating_mul(free.f_frsize);
+            if engine.send(Input::DiskFree(bytes)).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(15)) => {}
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What listens, and what asks by itself: the operator's socket, the webhook port, the polls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use cloud_code_domain::id::ProjectName;
+use cloud_code_proto::{MAX_MESSAGE, v1};
+use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, TrackerConfig};
+use crate::engine::{Engine, Input, Reply};
+use crate::issues::{About, Hint, Intake, Taken, Unavailable, poll, webhook};
+use crate::operator::{Allowed, OperatorService, Parts, listen};
+use crate::ports::IssueTracker;
+
+use super::wiring::Wired;
+
+type Running = JoinSet<(&'static str, anyhow::Result<()>)>;
+
+pub(super) fn spawn(
+    parts: &mut Running,
+    config: &Arc<Config>,
+    engine: &Engine,
+    wired: &Wired,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    operator(parts, config, engine, wired, stop)?;
+    let disk = super::watch_disk(engine.clone(), config.state_dir.clone(), stop.clone());
+    parts.spawn(async move {
+        disk.await;
+        ("the disk's watch", Ok(()))
+    });
+    let mut secrets = Vec::new();
+    for project in config.projects.iter().filter(|project| project.enabled) {
+        let TrackerConfig::Github(github) = &project.tracker else {
+            continue;
+        };
+        if let Some(secret) = &github.webhook_secret {
+            secrets.push((project.name.clone(), secret.clone()));
+        }
+        if let Some(ports) = wired.hands.ports.get(&project.name) {
+            let polls = polls(
+                engine.clone(),
+                project.name.clone(),
+                ports.tracker.clone(),
+                github.poll,
+                stop.clone(),
+            );
+            parts.spawn(async move {
+                polls.await;
+                ("a poll", Ok(()))
+            });
+        }
+    }
+    if let Some(webhooks) = &config.webhooks {
+        let secrets = webhook::Secrets::new(secrets)?;
+        let intake = Arc::new(EngineIntake(engine.clone()));
+        let router = webhook::router(secrets, intake, webhook::Limits::default());
+        let listener = std::net::TcpListener::bind(webhooks.listen)
+            .with_context(|| format!("cannot listen for webhooks on {}", webhooks.listen))?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let stop = stop.clone();
+        parts.spawn(async move {
+            webhook::serve(listener, router, stop).await;
+            ("the webhook port", Ok(()))
+        });
+    }
+    Ok(())
+}
+
+fn operator(
+    parts: &mut Running,
+    config: &Arc<Config>,
+    engine: &Engine,
+    wired: &Wired,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let allowed = Allowed::of(&config.operator.users).map_err(|unknown| {
+        anyhow::anyhow!(
+            "[operator] users: this machine knows no {}",
+            unknown.join(", ")
+        )
+    })?;
+    let socket = &config.operator.socket;
+    let incoming = listen(socket, allowed)
+        .with_context(|| format!("cannot listen for operators on {}", socket.display()))?;
+    let service = OperatorService(Parts {
+        config: config.clone(),
+        engine: engine.clone(),
+        logs: wired.logs.clone(),
+        mirrors: wired.mirrors.clone(),
+        secrets: wired.secrets.clone(),
+        docker: wired.docker.clone(),
+        host: host_name(),
+    });
+    let service = v1::operator_server::OperatorServer::new(service)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
+    let closing = stop.clone();
+    parts.spawn(async move {
+        let serve = tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(incoming);
+        // Clients that watch hold their streams open for ever: they are not waited for.
+        let served = closing.run_until_cancelled(serve).await.unwrap_or(Ok(()));
+        ("the operator's socket", served.map_err(anyhow::Error::new))
+    });
+    Ok(())
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Hints become inputs; they are answered when they are durable.
+#[derive(Debug)]
+struct EngineIntake(Engine);
+
+impl Intake for EngineIntake {
+    fn hint(&self, hint: Hint) -> BoxFuture<'_, Result<Taken, Unavailable>> {
+        Box::pin(async move {
+            let number = match hint.about {
+                About::Issue(number) | About::PullRequest(number) | About::Either(number) => number,
+                About::Ping | About::Installation => return Ok(Taken::Accepted),
+                About::Recorded(event) => {
+                    tracing::info!(event, "a delivery that changes nothing");
+                    return Ok(Taken::Accepted);
+                }
+            };
+            let projects = hint.projects.into_iter();
+            let input = Input::Delivered {
+                digest: hint.digest.unwrap_or_default(),
+                about: projects.map(|project| (project, number)).collect(),
+            };
+            match self.0.send(input).await {
+                Ok(Reply::Ok) => Ok(Taken::Accepted),
+                Ok(Reply::Duplicate) => Ok(Taken::Duplicate),
+                Ok(_) | Err(_) => Err(Unavailable),
+            }
+        })
+    }
+}
+
+/// Polls a tracker: a lost webhook costs time, never work.
+async fn polls(
+    engine: Engine,
+    project: ProjectName,
+    tracker: Arc<dyn IssueTracker>,
+    interval: Duration,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let name = project.clone();
+        let cursor = engine
+            .read(move |world| {
+                world
+                    .projects
+                    .get(&name)
+                    .map(|project| project.cursor.clone())
+            })
+            .await;
+        let Ok(cursor) = cursor else { return };
+        let outcome = poll::poll(&*tracker, &project, &cursor.unwrap_or_default()).await;
+        let pause = poll::pause(&outcome, interval, super::now());
+        match outcome {
+            Ok(polled) => {
+                if !hinted(&engine, &project, polled).await {
+                    return;
+                }
+            }
+            Err(trouble) => tracing::warn!(%project, %trouble, "a poll has to wait"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// The hints of a poll and its cursor are one input: the cursor never moves past what is not durable.
+async fn hinted(engine: &Engine, project: &ProjectName, polled: poll::Polled) -> bool {
+    let numbers = polled
+        .hints
+        .into_iter()
+        .filter_map(|hint| match hint.about {
+            About::Issue(number) | About::PullRequest(number) | About::Either(number) => {
+                Some(number)
+            }
+            About::Ping | About::Installation | About::Recorded(_) => None,
+        });
+    let input = Input::Polled {
+        project: project.clone(),
+        numbers: numbers.collect(),
+        cursor: polled.cursor,
+    };
+    engine.send(input).await.is_ok()
+}

@@ -1,0 +1,152 @@
+//! The command line of `orchestratord`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Problems, RealFiles};
+
+/// The program did what it was asked to.
+pub const OK: u8 = 0;
+/// It could not.
+pub const FAILURE: u8 = 1;
+/// The command line is wrong.
+pub const MISUSE: u8 = 2;
+/// The configuration is wrong.
+pub const BAD_CONFIG: u8 = 64;
+/// Something that cannot be is.
+pub const BROKEN: u8 = 70;
+
+/// Runs a fleet of coding agents: issues become pull requests.
+#[derive(Debug, Parser)]
+#[command(name = "orchestratord", version, about)]
+struct Arguments {
+    /// The configuration, TOML.
+    #[arg(
+        long,
+        global = true,
+        default_value = "/etc/cloud-code/orchestratord.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reads the configuration and says every mistake in it.
+    Check,
+    /// Prints every key of the configuration, annotated.
+    PrintConfig,
+    /// Makes a key for the secrets file.
+    SecretsKey {
+        /// The file to make, for `[secrets] key_file`.
+        file: PathBuf,
+    },
+}
+
+/// Runs the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // There is nowhere left to say that nothing can be said.
+            let _unsaid = error.print();
+            return if error.use_stderr() {
+                MISUSE.into()
+            } else {
+                OK.into()
+            };
+        }
+    };
+    match arguments.command {
+        Some(Command::PrintConfig) => {
+            say(&config::annotated());
+            OK.into()
+        }
+        Some(Command::SecretsKey { file }) => match crate::credentials::generate_key(&file) {
+            Ok(()) => {
+                say(&format!("made {}\n", file.display()));
+                OK.into()
+            }
+            Err(error) => complain(&anyhow::Error::new(error), FAILURE),
+        },
+        Some(Command::Check) => match read(&arguments.config) {
+            Ok(_) => {
+                say(&format!("{} is good\n", arguments.config.display()));
+                OK.into()
+            }
+            Err(problems) => bad_config(&problems),
+        },
+        None => match read(&arguments.config) {
+            Ok(config) => serve(config),
+            Err(problems) => bad_config(&problems),
+        },
+    }
+}
+
+fn read(path: &Path) -> Result<Config, Problems> {
+    config::read(path, &RealFiles)
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+fn serve(config: Config) -> ExitCode {
+    if let Err(error) = crate::tracing_setup::start(&config) {
+        return complain(&error, FAILURE);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&anyhow::Error::new(error), FAILURE),
+    };
+    let stop = CancellationToken::new();
+    let ended = runtime.block_on(async {
+        tokio::spawn(end_on_signal(stop.clone()));
+        crate::app::run(config, stop, || {}).await
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match ended {
+        Ok(()) => OK.into(),
+        Err(error) => complain(&error, FAILURE),
+    }
+}
+
+async fn end_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}
+
+fn bad_config(problems: &Problems) -> ExitCode {
+    complain_text(&problems.to_string());
+    BAD_CONFIG.into()
+}
+
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    complain_text(&format!("{error:#}\n"));
+    code.into()
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's edge")]
+fn say(text: &str) {
+    print!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "this is the program's edge")]
+fn complain_text(text: &str) {
+    eprint!("orchestratord: {text}");
+}

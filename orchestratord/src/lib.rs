@@ -1,0 +1,33 @@
+//! HOST: the daemon that owns the truth. The modules stand in the order data flows.
+//!
+//! ```text
+//!  issues/ ──▶ engine ──▶ store          one commit of {state, events, effects} for each group of
+//!  (in)          │  ▲                    inputs; nothing is acknowledged before it is durable
+//!                │  └──── sessions/ ◀──▶ agentd (one stream per agent; the socket is the identity)
+//!                ▼              └─ gateway/ (model calls, egress: keys stay here)
+//!             outbox ──▶ pull_requests/ (gate, push, open), comments (out)
+//!                │
+//!  operator/ ◀───┴── every change ──▶ cloud-code
+//! ```
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod comments;
+pub mod config;
+pub mod connectors;
+pub mod credentials;
+pub mod engine;
+pub mod fleet;
+pub mod gateway;
+pub mod issues;
+pub mod logs;
+pub mod mirrors;
+pub mod notify;
+pub mod operator;
+pub mod outside;
+pub mod ports;
+pub mod pull_requests;
+pub mod sessions;
+pub mod store;
+mod tracing_setup;

@@ -1,0 +1,181 @@
+//! OUT: makes effects through the ports. Each call looks first for what it may already have done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cloud_code_domain::id::ProjectName;
+use cloud_code_domain::issue::Remark;
+use cloud_code_domain::task::Task;
+use futures_util::future::BoxFuture;
+
+use crate::config::{Config, ProjectConfig};
+use crate::connectors::github::MarkerKey;
+use crate::engine::{Done, Effect, EffectRecord, EffectState, Facts, Inspected, Outcome, Outside};
+use crate::ports::{CodeHost, IssueTracker, Trouble};
+use crate::pull_requests::publish::Publisher;
+use crate::{comments, notify};
+
+/// A project's two ports.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Where its issues are.
+    pub tracker: Arc<dyn IssueTracker>,
+    /// Where its branches and pull requests are.
+    pub host: Arc<dyn CodeHost>,
+}
+
+/// What effects are made with.
+#[derive(Debug)]
+pub struct Hands {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The ports of each project.
+    pub ports: HashMap<ProjectName, Ports>,
+    /// Fetches, checks and pushes.
+    pub publisher: Publisher,
+    /// Makes the marker of a task's comment, which no agent can forge.
+    pub marker: Arc<MarkerKey>,
+}
+
+impl<T> From<Trouble> for Outcome<T> {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Later { what, until } => Self::Later { why: what, until },
+            Trouble::Unknown { what } => Self::Unknown { why: what },
+            Trouble::Refused { what } => Self::Refused { why: what },
+        }
+    }
+}
+
+impl Outside for Hands {
+    fn make(&self, record: EffectRecord, facts: Facts) -> BoxFuture<'_, Outcome<Done>> {
+        Box::pin(async move {
+            match self.made(record, facts).await {
+                Ok(outcome) => outcome,
+                Err(trouble) => trouble.into(),
+            }
+        })
+    }
+}
+
+fn gone() -> Trouble {
+    Trouble::Refused {
+        what: "its task or project is gone".into(),
+    }
+}
+
+impl Hands {
+    async fn made(&self, record: EffectRecord, facts: Facts) -> Result<Outcome<Done>, Trouble> {
+        let unknown = record.state == EffectState::Unknown;
+        let task = facts.task.as_ref();
+        match record.effect {
+            Effect::Inspect { project, number } => self.inspect(&project, number, task).await,
+            Effect::Prepare { .. } => {
+                let (task, project, ports) = self.of(task)?;
+                self.publisher.prepare(task, project, &*ports.host).await
+            }
+            Effect::Publish {
+                execution,
+                head,
+                passed,
+            } => {
+                let (task, project, ports) = self.of(task)?;
+                let record = facts
+                    .execution
+                    .as_ref()
+                    .filter(|record| record.id == execution);
+                let record = record.ok_or_else(gone)?;
+                self.publisher
+                    .publish((task, record), &head, passed, project, &*ports.host)
+                    .await
+            }
+            Effect::OpenPullRequest { .. } => {
+                let (task, project, ports) = self.of(task)?;
+                let marker = self.marker.marker(&task.project, &task.id);
+                crate::pull_requests::open::open(task, project, &*ports.host, &marker, unknown)
+                    .await
+            }
+            Effect::Comment { .. } => {
+                let (task, _, ports) = self.of(task)?;
+                let marker = self.marker.marker(&task.project, &task.id);
+                comments::progress(task, &*ports.tracker, &marker, unknown).await
+            }
+            Effect::Merge { .. } => {
+                let (task, _, ports) = self.of(task)?;
+                let pull_request = task.pull_request.as_ref().ok_or_else(gone)?;
+                let number = pull_request.number.ok_or_else(gone)?;
+                ports.host.merge(number, &pull_request.head).await?;
+                Ok(Outcome::Done(Done::Merged))
+            }
+            Effect::Close { .. } => {
+                let (task, _, ports) = self.of(task)?;
+                let number = task
+                    .pull_request
+                    .as_ref()
+                    .and_then(|pull_request| pull_request.number);
+                ports.host.close(number.ok_or_else(gone)?).await?;
+                Ok(Outcome::Done(Done::Closed))
+            }
+            Effect::NotifyTask { .. } => {
+                let note = notify::task_waits(task.ok_or_else(gone)?);
+                notify::run(&self.config.notify_command, note).await
+            }
+            Effect::NotifyRequest { .. } => {
+                let note = notify::request_waits(facts.request.as_ref().ok_or_else(gone)?);
+                notify::run(&self.config.notify_command, note).await
+            }
+        }
+    }
+
+    fn of<'a>(
+        &'a self,
+        task: Option<&'a Task>,
+    ) -> Result<(&'a Task, &'a ProjectConfig, &'a Ports), Trouble> {
+        let task = task.ok_or_else(gone)?;
+        let project = self.config.project(&task.project).ok_or_else(gone)?;
+        let ports = self.ports.get(&task.project).ok_or_else(gone)?;
+        Ok((task, project, ports))
+    }
+
+    /// Reads an issue with its pull request and what people said: the pull request first, since
+    /// merged wins.
+    async fn inspect(
+        &self,
+        project: &ProjectName,
+        number: u64,
+        task: Option<&Task>,
+    ) -> Result<Outcome<Done>, Trouble> {
+        let ports = self.ports.get(project).ok_or_else(gone)?;
+        let own = task
+            .and_then(|task| task.pull_request.as_ref())
+            .and_then(|own| own.number);
+        let pull_request = match own {
+            Some(own) => ports.host.pull_request(own).await?,
+            None => None,
+        };
+        let issue_number = match task {
+            Some(task) => task.issue.as_ref().map(|issue| issue.number),
+            None => Some(number),
+        };
+        let mut remarks: Vec<Remark> = Vec::new();
+        let mut issue = None;
+        if let Some(issue_number) = issue_number {
+            issue = ports.tracker.issue(issue_number).await?;
+        }
+        if let Some(task) = task {
+            for number in [issue_number, own].into_iter().flatten() {
+                remarks.extend(ports.tracker.remarks(number, task.created_at).await?);
+            }
+            remarks.sort_by_key(|remark| remark.at);
+        }
+        if let (Some(issue), Some(pull_request)) = (&mut issue, &pull_request) {
+            issue.merged = pull_request.state == cloud_code_domain::issue::PullRequestState::Merged;
+        }
+        let inspected = Inspected {
+            issue,
+            pull_request,
+            remarks,
+        };
+        Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
+    }
+}
