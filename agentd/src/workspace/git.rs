@@ -1,0 +1,116 @@
+//! The only module that starts git.
+//!
+//! The repository belongs to the agent, so its configuration is hostile. It can do no more to agentd
+//! than the agent could do anyway; hooks, monitors and background maintenance are off so that
+//! leftovers of one task cannot confuse the next.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::execution::process::Owned;
+
+/// For one call.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Characters of git's complaint that are kept.
+const COMPLAINT: usize = 600;
+
+/// Why a call of git failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    #[error("git {verb} could not be started: is git in PATH?")]
+    Start { verb: String, source: io::Error },
+    #[error("git {verb} was not done after {} s", DEADLINE.as_secs())]
+    Deadline { verb: String },
+    #[error("git {verb} failed: {complaint}")]
+    Failed { verb: String, complaint: String },
+}
+
+/// A command that runs git in `dir` with a pinned environment.
+pub(crate) fn command<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .args(["-c", "core.hooksPath=/dev/null"])
+        .args(["-c", "core.fsmonitor=false"])
+        .args(["-c", "gc.auto=0"])
+        .args(["-c", "maintenance.auto=false"])
+        .args(["-c", "commit.gpgSign=false"])
+        .args(["-c", "advice.detachedHead=false"])
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", "/nonexistent")
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs git and gives its standard output without the last line's end.
+pub(crate) async fn run<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<String, GitError> {
+    finish(command(dir, args), &verb(args)).await
+}
+
+/// Runs a prepared command.
+pub(crate) async fn finish(command: Command, verb: &str) -> Result<String, GitError> {
+    let output = output(command, verb).await?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end_matches('\n')
+            .to_owned())
+    } else {
+        Err(complaint(verb, &output))
+    }
+}
+
+/// Runs git and says whether it exited with 0.
+pub(crate) async fn succeeds<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<bool, GitError> {
+    let output = output(command(dir, args), &verb(args)).await?;
+    Ok(output.status.success())
+}
+
+async fn output(command: Command, verb: &str) -> Result<Output, GitError> {
+    let start = |source| GitError::Start {
+        verb: verb.to_owned(),
+        source,
+    };
+    let child = Owned::spawn(command).map_err(start)?;
+    tokio::time::timeout(DEADLINE, child.output())
+        .await
+        .map_err(|_| GitError::Deadline {
+            verb: verb.to_owned(),
+        })?
+        .map_err(start)
+}
+
+/// What went wrong, in git's words, bounded.
+pub(crate) fn complaint(verb: &str, output: &Output) -> GitError {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let text = if text.trim().is_empty() {
+        output.status.to_string()
+    } else {
+        text.trim().chars().take(COMPLAINT).collect()
+    };
+    GitError::Failed {
+        verb: verb.to_owned(),
+        complaint: text,
+    }
+}
+
+fn verb<A: AsRef<OsStr>>(args: &[A]) -> String {
+    args.first()
+        .map(|verb| verb.as_ref().to_string_lossy().into_owned())
+        .unwrap_or_default()
+}

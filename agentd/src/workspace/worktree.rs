@@ -1,0 +1,196 @@
+//! The worktree of a task: made from a base, kept for a resumed execution, read for its result.
+
+use std::path::{Path, PathBuf};
+
+use cloud_code_domain::id::Oid;
+
+use super::git::{self, GitError};
+use super::{Workspace, WorkspaceError, failed, remove_tree};
+
+/// A worktree and the branch it works on.
+#[derive(Debug, Clone)]
+pub(crate) struct Worktree {
+    pub(crate) path: PathBuf,
+    pub(crate) branch: String,
+}
+
+/// Who commits what a coding CLI left.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+/// What became of the commits of an earlier execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// They are in the branch.
+    All,
+    /// They conflict with the new base and are only to be found under this name.
+    Aside(String),
+}
+
+impl Workspace {
+    /// A fresh worktree at `base`; what was there goes.
+    pub(crate) async fn fresh_worktree(
+        &self,
+        worktree: &Worktree,
+        base: &Oid,
+    ) -> Result<(), WorkspaceError> {
+        self.remove_worktree(&worktree.path).await?;
+        let path = worktree.path.to_string_lossy();
+        let add = [
+            "worktree",
+            "add",
+            "--quiet",
+            "--force",
+            "-B",
+            &worktree.branch,
+            &path,
+            base.as_str(),
+        ];
+        git::run(&self.repository(), &add).await?;
+        Ok(())
+    }
+
+    /// Removes a worktree and git's record of it.
+    pub(crate) async fn remove_worktree(&self, path: &Path) -> Result<(), WorkspaceError> {
+        remove_tree(path).map_err(failed("remove", path))?;
+        if self.repository().join("HEAD").is_file() {
+            git::run(&self.repository(), &["worktree", "prune", "--expire=now"]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the branch of a task that ended.
+    pub(crate) async fn remove_branch(&self, branch: &str) -> Result<(), GitError> {
+        let name = format!("refs/heads/{branch}");
+        git::run(&self.repository(), &["update-ref", "-d", &name])
+            .await
+            .map(drop)
+    }
+}
+
+impl Worktree {
+    /// Whether it can be worked in.
+    pub(crate) async fn is_usable(&self) -> bool {
+        self.path.join(".git").exists()
+            && git::succeeds(
+                &self.path,
+                &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
+            )
+            .await
+            .unwrap_or(false)
+    }
+
+    pub(crate) async fn head(&self) -> Result<String, GitError> {
+        git::run(&self.path, &["rev-parse", "--verify", "HEAD^{commit}"]).await
+    }
+
+    /// Puts the branch where HEAD is, whatever the coding CLI checked out.
+    pub(crate) async fn attach(&self) -> Result<(), GitError> {
+        let name = format!("refs/heads/{}", self.branch);
+        let attached = git::run(&self.path, &["symbolic-ref", "--quiet", "HEAD"])
+            .await
+            .is_ok_and(|head| head == name);
+        if !attached {
+            let head = self.head().await?;
+            git::run(&self.path, &["update-ref", &name, &head]).await?;
+            git::run(&self.path, &["symbolic-ref", "HEAD", &name]).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the base of a resumed execution into the branch. Uncommitted work stays.
+    pub(crate) async fn follow(
+        &self,
+        base: &Oid,
+        identity: &Identity,
+        execution: &str,
+    ) -> Result<Kept, GitError> {
+        self.attach().await?;
+        let base = base.as_str();
+        if self.is_ancestor(base, "HEAD").await? {
+            return Ok(Kept::All);
+        }
+        if self.is_ancestor("HEAD", base).await?
+            && git::succeeds(&self.path, &["reset", "--quiet", "--keep", base]).await?
+        {
+            return Ok(Kept::All);
+        }
+        self.commit_all("Work in progress", identity).await?;
+        let mut rebase = git::command(&self.path, &["rebase", "--quiet", base]);
+        identity.put_into(&mut rebase);
+        if git::finish(rebase, "rebase").await.is_ok() {
+            return Ok(Kept::All);
+        }
+        // Nothing to abort is fine as well.
+        git::succeeds(&self.path, &["rebase", "--abort"]).await?;
+        let aside = format!("refs/cloud-code/kept/{execution}");
+        git::run(&self.path, &["update-ref", &aside, "HEAD"]).await?;
+        git::run(&self.path, &["reset", "--quiet", "--hard", base]).await?;
+        Ok(Kept::Aside(aside))
+    }
+
+    async fn is_ancestor(&self, ancestor: &str, of: &str) -> Result<bool, GitError> {
+        git::succeeds(&self.path, &["merge-base", "--is-ancestor", ancestor, of]).await
+    }
+
+    /// Commits everything that is not committed, ours aside; says whether there was something.
+    pub(crate) async fn commit_all(
+        &self,
+        message: &str,
+        identity: &Identity,
+    ) -> Result<bool, GitError> {
+        git::run(&self.path, &["add", "--all"]).await?;
+        // The agent may have taken our folder out of the exclusions.
+        git::run(&self.path, &["reset", "--quiet", "--", ".cloud-code"]).await?;
+        if git::succeeds(&self.path, &["diff", "--cached", "--quiet"]).await? {
+            return Ok(false);
+        }
+        let mut commit = git::command(
+            &self.path,
+            &["commit", "--quiet", "--no-verify", "--message", message],
+        );
+        identity.put_into(&mut commit);
+        git::finish(commit, "commit").await?;
+        Ok(true)
+    }
+
+    /// Whether the committed tree differs from that of `base`.
+    pub(crate) async fn differs_from(&self, base: &Oid) -> Result<bool, GitError> {
+        let tree = format!("{base}^{{tree}}");
+        let ours = git::run(&self.path, &["rev-parse", "HEAD^{tree}"]).await?;
+        let theirs = git::run(&self.path, &["rev-parse", &tree]).await?;
+        Ok(ours != theirs)
+    }
+
+    /// Moves the branch to the head that was pushed, which has the same tree. Work on top of the
+    /// result is not expected then; where there is some, the branch stays and says so.
+    pub(crate) async fn move_to(&self, head: &Oid) -> Result<bool, GitError> {
+        self.attach().await?;
+        if self.differs_from(head).await? {
+            return Ok(false);
+        }
+        git::run(&self.path, &["reset", "--quiet", "--soft", head.as_str()]).await?;
+        Ok(true)
+    }
+}
+
+impl Identity {
+    fn put_into(&self, command: &mut tokio::process::Command) {
+        for (name, value) in self.environment() {
+            command.env(name, value);
+        }
+    }
+
+    /// The variables that git reads it from.
+    pub(crate) fn environment(&self) -> [(&'static str, &str); 4] {
+        [
+            ("GIT_AUTHOR_NAME", &self.name),
+            ("GIT_AUTHOR_EMAIL", &self.email),
+            ("GIT_COMMITTER_NAME", &self.name),
+            ("GIT_COMMITTER_EMAIL", &self.email),
+        ]
+    }
+}
