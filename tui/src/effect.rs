@@ -1,0 +1,49 @@
+//! What follows from an action for the outside. Made by `update`, carried out by the loop.
+
+use cloud_code_proto::v1;
+
+use crate::state::LogSource;
+use crate::ui::DraftKey;
+
+/// Work for the outside.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// Sends an action to the daemon.
+    Act(Box<Ask>),
+    /// Loads a task.
+    LoadTask(String),
+    /// Loads what was spent in this many days.
+    LoadCosts(u32),
+    /// Loads the newest finished tasks.
+    LoadFinished,
+    /// Follows a log. Ends the one that was followed before.
+    FollowLog {
+        /// The number of the stream.
+        stream: u64,
+        /// Whose log.
+        source: LogSource,
+    },
+    /// Puts a text on the terminal's clipboard.
+    Copy(String),
+    /// Draws the whole screen again.
+    Repaint,
+    /// Hands the terminal back until the process goes on.
+    Suspend,
+    /// Ends the wait for the next attempt of the link.
+    Reconnect,
+    /// Ends the program.
+    Quit,
+}
+
+/// An action on its way to the daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ask {
+    /// What.
+    pub action: v1::action::Action,
+    /// The version of the task or request that was decided on; 0: any.
+    pub expected_version: u64,
+    /// The task or request that it is about, for the row; or empty.
+    pub about: String,
+    /// The draft that it was typed in. It is kept until the daemon has taken it.
+    pub draft: Option<DraftKey>,
+}

@@ -1,0 +1,63 @@
+//! What comes in from outside: the terminal, the link, answers to calls.
+
+use cloud_code_proto::v1;
+
+use crate::effect::Ask;
+use crate::link::LinkEvent;
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A key, a paste, a new size.
+    Terminal(crossterm::event::Event),
+    /// Of the link.
+    Link(LinkEvent),
+    /// The answer to a call.
+    Reply(Reply),
+    /// The process has to end: a signal, or the terminal is gone.
+    Stop,
+    /// A deadline came: something on the screen is older than it says.
+    Tick,
+}
+
+/// The answer to a call. Errors are sentences.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// To an action.
+    Acted {
+        /// What was asked.
+        ask: Box<Ask>,
+        /// What follows.
+        answer: Result<v1::ActResponse, String>,
+    },
+    /// To a request for a task.
+    Task {
+        /// Its id.
+        task: String,
+        /// The task.
+        answer: Box<Result<v1::TaskDetail, String>>,
+    },
+    /// To a request for costs.
+    Costs {
+        /// How many days.
+        days: u32,
+        /// The rows.
+        answer: Result<Vec<v1::CostRow>, String>,
+    },
+    /// To a request for finished tasks.
+    Finished(Result<Vec<v1::Task>, String>),
+    /// Lines of the open log.
+    Lines {
+        /// The number of the stream.
+        stream: u64,
+        /// The lines.
+        response: v1::LogsResponse,
+    },
+    /// The log's stream ended.
+    LogEnded {
+        /// The number of the stream.
+        stream: u64,
+        /// Why.
+        why: String,
+    },
+}

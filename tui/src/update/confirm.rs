@@ -1,0 +1,87 @@
+//! Answers to questions.
+
+use cloud_code_proto::v1::{self, action};
+use crossterm::event::KeyEvent;
+
+use super::{ARMING, ask};
+use crate::effect::Effect;
+use crate::keymap::Key;
+use crate::state::State;
+use crate::ui::{Confirm, Mode, Now, Tone, Ui};
+
+/// `y` is yes, where a name is wanted Enter after the name is; every other key is no. What was
+/// typed before the question could be read answers nothing.
+pub(super) fn answer(
+    state: &State,
+    ui: &mut Ui,
+    mut confirm: Confirm,
+    key: &KeyEvent,
+    now: Now,
+) -> Vec<Effect> {
+    let key = Key::of(key);
+    if let Some(name) = confirm.name.clone() {
+        if key == Key::Enter && confirm.typed == name {
+            return yes(state, ui, confirm);
+        }
+        if type_name(&mut confirm.typed, key) {
+            ui.mode = Mode::Confirm(Box::new(confirm));
+            return Vec::new();
+        }
+    } else if now.mono < confirm.since + ARMING && key != Key::Esc {
+        ui.mode = Mode::Confirm(Box::new(confirm));
+        return Vec::new();
+    } else if key == Key::Char('y') {
+        return yes(state, ui, confirm);
+    }
+    ui.say(Tone::Info, "nothing done");
+    Vec::new()
+}
+
+/// Takes a key of the name; false for a key that gives up.
+fn type_name(typed: &mut String, key: Key) -> bool {
+    match key {
+        Key::Char(c) if typed.len() < 100 => typed.push(c),
+        Key::Char(_) | Key::Enter => {}
+        Key::Backspace => {
+            typed.pop();
+        }
+        Key::Ctrl(_)
+        | Key::Esc
+        | Key::Tab
+        | Key::BackTab
+        | Key::Up
+        | Key::Down
+        | Key::Left
+        | Key::Right
+        | Key::Home
+        | Key::End
+        | Key::PageUp
+        | Key::PageDown
+        | Key::F1
+        | Key::Other => return false,
+    }
+    true
+}
+
+fn yes(state: &State, ui: &mut Ui, confirm: Confirm) -> Vec<Effect> {
+    ask::send(state, ui, confirm.ask)
+}
+
+/// The digit after `p`.
+pub(super) fn priority(state: &State, ui: &mut Ui, task: &str, key: &KeyEvent) -> Vec<Effect> {
+    let digit = if let Key::Char(c) = Key::of(key) {
+        c.to_digit(10).filter(|digit| *digit <= 4)
+    } else {
+        None
+    };
+    let (Some(priority), Some(task)) = (digit, state.tasks.get(task)) else {
+        ui.say(Tone::Info, "nothing done: a priority is 0 to 4");
+        return Vec::new();
+    };
+    let set = v1::SetPriority {
+        task: task.wire.id.clone(),
+        priority,
+    };
+    let ask = ask::on_task(task, action::Action::SetPriority(set), false);
+    ask::send(state, ui, ask)
+}

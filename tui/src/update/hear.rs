@@ -1,0 +1,56 @@
+//! Answers of the daemon.
+
+use crate::effect::Effect;
+use crate::event::Reply;
+use crate::state::State;
+use crate::ui::{Tone, Ui};
+
+/// Takes an answer.
+pub(super) fn hear(state: &mut State, ui: &mut Ui, reply: Reply) -> Vec<Effect> {
+    match reply {
+        Reply::Acted { ask, answer } => {
+            ui.in_flight.remove(&ask.about);
+            match answer {
+                Ok(answer) => {
+                    if let Some(draft) = &ask.draft {
+                        ui.drafts.forget(draft);
+                    }
+                    let text = if answer.message.is_empty() {
+                        "done"
+                    } else {
+                        &answer.message
+                    };
+                    ui.say(Tone::Good, text);
+                }
+                Err(why) if ask.draft.is_some() => {
+                    ui.say(Tone::Error, format!("{why} (what you typed is kept)"));
+                }
+                Err(why) => ui.say(Tone::Error, why),
+            }
+        }
+        Reply::Task { task, answer } => state.detail.take(&task, *answer),
+        Reply::Costs { days, answer } => match answer {
+            Ok(rows) => {
+                state.costs.rows = rows;
+                state.costs.days = days;
+                state.costs.error = None;
+            }
+            Err(why) => state.costs.error = Some(why),
+        },
+        Reply::Finished(Ok(tasks)) => {
+            for task in tasks {
+                state.tasks.put(task);
+            }
+        }
+        Reply::Finished(Err(why)) => ui.say(Tone::Error, why),
+        Reply::Lines { stream, response } => {
+            let fresh = state.logs.lines().is_empty();
+            state.logs.extend(stream, &response);
+            if fresh && !ui.logs.follow {
+                ui.logs.top = state.logs.first();
+            }
+        }
+        Reply::LogEnded { stream, why } => state.logs.end_stream(stream, why),
+    }
+    Vec::new()
+}
