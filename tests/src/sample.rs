@@ -1,0 +1,66 @@
+//! A sample repository, made with git.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// Runs git in a directory, away from the user's own configuration.
+///
+/// # Errors
+/// Where git cannot be started or fails; with what it said.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness's one place that starts git"
+)]
+pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let done = Command::new("git")
+        .current_dir(dir)
+        .args([
+            "-c",
+            "init.defaultBranch=main",
+            "-c",
+            "user.name=Ada",
+            "-c",
+            "user.email=ada@example.org",
+        ])
+        .args(arguments)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env_remove("GIT_DIR")
+        .output()
+        .context("git cannot be started; install it")?;
+    if !done.status.success() {
+        bail!(
+            "git {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&done.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
+}
+
+/// Makes a bare repository with these files in one commit on `main`.
+///
+/// # Errors
+/// As [`git`].
+pub fn bare_repository(at: &Path, files: &[(&str, &str)]) -> anyhow::Result<()> {
+    let work = at.with_extension("work");
+    std::fs::create_dir_all(&work)?;
+    git(&work, &["init", "--quiet"])?;
+    for (path, content) in files {
+        let path = work.join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, content)?;
+    }
+    git(&work, &["add", "--all"])?;
+    git(
+        &work,
+        &["commit", "--quiet", "--message", "The first commit"],
+    )?;
+    let (from, to) = (work.to_string_lossy(), at.to_string_lossy());
+    git(&work, &["clone", "--quiet", "--bare", &from, &to])?;
+    std::fs::remove_dir_all(&work).context("the sample's work tree cannot be removed")
+}
