@@ -1,0 +1,117 @@
+//! Either side dies in the middle of a turn; a stranger has our name.
+
+use anyhow::{Context, Result, ensure};
+use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, engine};
+use cloud_code_tests::model::{Action, Script, Step};
+use libtest_mimic::Trial;
+
+use super::installed;
+
+pub(super) fn trials() -> Vec<Trial> {
+    vec![
+        installed(
+            "a_killed_orchestratord_finds_its_container_at_work_again",
+            ContainedCli::ClaudeCode,
+            waiting(),
+            survives_the_orchestrator,
+        ),
+        installed(
+            "a_killed_container_is_made_again_and_its_task_ends_well",
+            ContainedCli::Codex,
+            waiting(),
+            survives_the_container,
+        ),
+        installed(
+            "a_foreign_container_with_our_name_is_left_as_it_is",
+            ContainedCli::Codex,
+            Script::edit(),
+            leaves_a_foreign_container,
+        ),
+    ]
+}
+
+/// A turn that says when it has begun, and goes on when it is told to.
+fn waiting() -> Script {
+    let wait = "touch /tmp/begun; until test -e /tmp/go; do sleep 0.1; done";
+    Script::playing(vec![
+        Step::does("I wait for somebody.", Action::run(wait)),
+        Step::does("I go on.", Action::write("greeting.txt", "hi\n")),
+        Step::says("Done: greeting.txt greets."),
+    ])
+}
+
+async fn survives_the_orchestrator(cluster: &mut DockerCluster) -> Result<()> {
+    let issue = cluster.file_issue("Greet the user", "Slowly.");
+    cluster.task(issue).await?;
+    cluster.wait_inside("/tmp/begun").await?;
+    let container = cluster.container_id().await?;
+
+    cluster.kill().await?;
+    let at_work = cluster.inside("test -e /tmp/begun && ! test -e /tmp/go");
+    at_work
+        .await
+        .context("the container ended with its orchestrator")?;
+    cluster.start().await?;
+    cluster.inside("touch /tmp/go").await?;
+
+    let detail = cluster.reviewed(issue).await?;
+    ensure!(
+        cluster.container_id().await? == container,
+        "the container was made again"
+    );
+    let states: Vec<&str> = detail.executions.iter().map(|e| e.state.as_str()).collect();
+    ensure!(states == ["succeeded"], "its executions were {states:?}");
+    cluster.one_of_each(issue)?;
+    Ok(())
+}
+
+async fn survives_the_container(cluster: &mut DockerCluster) -> Result<()> {
+    let issue = cluster.file_issue("Greet the user", "Slowly.");
+    cluster.task(issue).await?;
+    cluster.wait_inside("/tmp/begun").await?;
+    let container = cluster.container_id().await?;
+
+    engine(&["kill", &cluster.container()?]).await?;
+    cluster.wait_for_another_container(&container).await?;
+    cluster.inside("touch /tmp/go").await?;
+
+    let detail = cluster.reviewed(issue).await?;
+    let [lost, last] = detail.executions.as_slice() else {
+        anyhow::bail!("its executions were {:?}", detail.executions);
+    };
+    ensure!(lost.cause == "agent_lost", "the first ended so: {lost:?}");
+    ensure!(last.state == "succeeded", "the last ended so: {last:?}");
+    let (pull, _) = cluster.one_of_each(issue)?;
+    cluster
+        .forge
+        .read_file(&pull.branch, "greeting.txt")
+        .await?;
+    Ok(())
+}
+
+async fn leaves_a_foreign_container(cluster: &mut DockerCluster) -> Result<()> {
+    // Somebody takes the name while nobody looks.
+    cluster.wait_inside("/cc").await?;
+    cluster.stop().await?;
+    let name = cluster.container()?;
+    engine(&["rm", "--force", &name]).await?;
+    engine(&["create", "--name", &name, cluster.image(), "true"]).await?;
+    let facts = ["inspect", "--format", "{{.Id}} {{.State.Status}}", &name];
+    let stranger = engine(&facts).await?;
+
+    cluster.start().await?;
+    let issue = cluster.file_issue("Greet the user", "There is to be a greeting.txt.");
+    cluster.wait_for_log("that is not ours").await?;
+    ensure!(
+        engine(&facts).await? == stranger,
+        "the stranger was touched"
+    );
+    let task = cluster.task(issue).await?;
+    let detail = cluster.operator()?.task(&task).await?;
+    ensure!(detail.executions.is_empty(), "it ran somewhere: {detail:?}");
+
+    engine(&["rm", &name]).await?;
+    cluster.reviewed(issue).await?;
+    cluster.one_of_each(issue)?;
+    Ok(())
+}
