@@ -94,6 +94,7 @@ fn read(path: &Path) -> Result<Config, Problems> {
 
 /// Runs the daemon until SIGTERM or SIGINT.
 fn serve(config: Config) -> ExitCode {
+    die_of_panics();
     if let Err(error) = crate::tracing_setup::start(&config) {
         return complain(&error, FAILURE);
     }
@@ -114,6 +115,18 @@ fn serve(config: Config) -> ExitCode {
         Ok(()) => OK.into(),
         Err(error) => complain(&error, FAILURE),
     }
+}
+
+/// A broken invariant in any part ends the process: half a daemon is worse than none, and what it did
+/// is found again at the next start.
+fn die_of_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        tracing::error!(%panic, "a broken invariant");
+        #[expect(clippy::exit, reason = "the one way out of a broken invariant")]
+        std::process::exit(BROKEN.into());
+    }));
 }
 
 async fn end_on_signal(stop: CancellationToken) {
