@@ -136,7 +136,7 @@ impl Intake for EngineIntake {
             };
             let projects = hint.projects.into_iter();
             let input = Input::Delivered {
-                digest: hint.digest.unwrap_or_default(),
+                digest: hint.digest,
                 about: projects.map(|project| (project, number)).collect(),
             };
             match self.0.send(input).await {

@@ -86,13 +86,15 @@ impl World {
     }
 
     /// A delivery is a hint to look, and the same one is taken once, whatever its headers say.
-    fn delivered(&mut self, digest: [u8; 32], about: Vec<(ProjectName, u64)>) -> Reply {
-        let (now, key) = (self.now, hex::encode(digest));
-        if self.deliveries.contains_key(&key) {
-            return Reply::Duplicate;
+    fn delivered(&mut self, digest: Option<[u8; 32]>, about: Vec<(ProjectName, u64)>) -> Reply {
+        let now = self.now;
+        if let Some(key) = digest.map(hex::encode) {
+            if self.deliveries.contains_key(&key) {
+                return Reply::Duplicate;
+            }
+            self.deliveries.insert(key.clone(), now.day());
+            self.changes.deliveries.insert(key);
         }
-        self.deliveries.insert(key.clone(), now.day());
-        self.changes.deliveries.insert(key);
         for (project, number) in about {
             self.want(Effect::Inspect { project, number }, now);
         }

@@ -20,8 +20,8 @@ use super::effect::{EffectRecord, Outcome};
 pub enum Input {
     /// A webhook says that these issues or pull requests may have changed.
     Delivered {
-        /// SHA-256 of what was delivered: the same is taken once.
-        digest: [u8; 32],
+        /// SHA-256 of what was delivered: the same is taken once. None is always taken.
+        digest: Option<[u8; 32]>,
         /// Of each project the number of the issue or pull request.
         about: Vec<(ProjectName, u64)>,
     },

@@ -437,7 +437,7 @@ async fn a_parked_account_ends_its_turns_and_resumes_them_at_the_reset() {
 async fn a_delivery_that_comes_again_is_taken_once_also_after_a_kill() {
     let bench = Bench::start().await;
     let delivery = || Input::Delivered {
-        digest: [7; 32],
+        digest: Some([7; 32]),
         about: vec![("sample".parse().unwrap(), 1)],
     };
     assert!(matches!(
