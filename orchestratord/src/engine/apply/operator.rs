@@ -102,8 +102,8 @@ impl World {
             }
             Action::Steer { task, text } => self.steer(actor, operator, &task, &text),
             Action::Pass(task) => self.pass(actor, &task),
-            Action::Merge(task) => self.host_effect(actor, &task, "merge"),
-            Action::Close(task) => self.host_effect(actor, &task, "close"),
+            Action::Merge(task) => self.merge(actor, &task),
+            Action::Close(task) => self.close(actor, &task),
             Action::SetCostLimit { task, limit } => self.set_cost_limit(actor, &task, limit),
             Action::Approve { request, for_task } => {
                 self.approve(actor, operator, &request, for_task)
@@ -349,36 +349,43 @@ impl World {
         Ok(acted)
     }
 
-    fn host_effect(&mut self, actor: &EventActor, id: &TaskId, what: &str) -> Acted {
+    fn merge(&mut self, actor: &EventActor, id: &TaskId) -> Acted {
         let now = self.now;
-        let task = self.known(id)?;
-        let open = task
-            .pull_request
-            .as_ref()
-            .is_some_and(|record| record.number.is_some());
-        if !open || task.state.is_finished() {
-            return Err(ActRefusal::NotPossible(format!(
-                "task {id} has no open pull request"
-            )));
-        }
-        if what == "merge" && task.state != TaskState::Review {
+        let task = self.with_open_pull_request(id)?;
+        if task.state != TaskState::Review {
             return Err(ActRefusal::NotPossible(format!(
                 "task {id} is {}; a pull request is merged while it is in review",
                 task.state.name().as_str()
             )));
         }
-        let effect = match what {
-            "merge" => Effect::Merge { task: id.clone() },
-            _ => Effect::Close { task: id.clone() },
-        };
-        self.want(effect, now);
-        self.record(
-            actor.clone(),
-            Subject::Task(id.to_string()),
-            &format!("{what}_requested"),
-            "",
-        );
-        Ok((format!("{what} is under way"), Some(id.clone())))
+        self.want(Effect::Merge { task: id.clone() }, now);
+        let subject = Subject::Task(id.to_string());
+        self.record(actor.clone(), subject, "merge_requested", "");
+        Ok(("merge is under way".into(), Some(id.clone())))
+    }
+
+    fn close(&mut self, actor: &EventActor, id: &TaskId) -> Acted {
+        let now = self.now;
+        self.with_open_pull_request(id)?;
+        self.want(Effect::Close { task: id.clone() }, now);
+        let subject = Subject::Task(id.to_string());
+        self.record(actor.clone(), subject, "close_requested", "");
+        Ok(("close is under way".into(), Some(id.clone())))
+    }
+
+    fn with_open_pull_request(
+        &self,
+        id: &TaskId,
+    ) -> Result<&cloud_code_domain::task::Task, ActRefusal> {
+        let task = self.known(id)?;
+        let record = task.pull_request.as_ref();
+        let open = record.is_some_and(|record| record.number.is_some());
+        if !open || task.state.is_finished() {
+            return Err(ActRefusal::NotPossible(format!(
+                "task {id} has no open pull request"
+            )));
+        }
+        Ok(task)
     }
 
     fn set_cost_limit(
