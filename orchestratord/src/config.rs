@@ -1,6 +1,6 @@
 //! The configuration: TOML, parsed whole before anything is opened.
 //!
-//! [`parse`] turns a text into a [`Config`] or into every mistake at once, each with file, line, key
+//! [`parse()`] turns a text into a [`Config`] or into every mistake at once, each with file, line, key
 //! and remedy. The structs here are what the rest of the program sees: typed, checked, with all
 //! defaults filled in.
 
