@@ -164,7 +164,7 @@ impl Hands {
         }
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {
-                remarks.extend(ports.tracker.remarks(number, task.created_at).await?);
+                remarks.extend(ports.tracker.remarks(number, task.hears_since()).await?);
             }
             remarks.sort_by_key(|remark| remark.at);
         }

@@ -115,6 +115,14 @@ impl Task {
             })
             .collect()
     }
+
+    /// What people say at the tracker counts from here on: the second in which the label was set,
+    /// by the tracker's clock, or in which the task was made. Trackers tell whole seconds.
+    #[must_use]
+    pub fn hears_since(&self) -> Timestamp {
+        let since = self.triggered_at.unwrap_or(self.created_at);
+        Timestamp(since.0.div_euclid(1_000).saturating_mul(1_000))
+    }
 }
 
 /// Messages of a conversation that are kept.

@@ -27,6 +27,16 @@ fn messages_keep_their_numbers_and_only_new_ones_wait() {
 }
 
 #[test]
+fn what_is_said_in_the_second_of_the_label_is_heard() {
+    let mut task = worked_on(TaskState::Review);
+    task.created_at = Timestamp(10_900);
+    task.triggered_at = None;
+    assert_eq!(task.hears_since(), Timestamp(10_000));
+    task.triggered_at = Some(Timestamp(7_000));
+    assert_eq!(task.hears_since(), Timestamp(7_000));
+}
+
+#[test]
 fn a_long_conversation_loses_its_beginning_and_no_number() {
     let mut conversation = Conversation::default();
     for number in 0..1_000 {

@@ -212,7 +212,7 @@ impl World {
             let relevant = self
                 .tasks
                 .get(&id)
-                .is_some_and(|task| remark.at >= task.created_at);
+                .is_some_and(|task| remark.at >= task.hears_since());
             if relevant && remark.author.may_instruct() {
                 self.remarked(&id, remark);
             }
