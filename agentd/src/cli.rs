@@ -222,14 +222,18 @@ pub trait Parser: Send {
     /// A line of standard error.
     fn stderr_line(&mut self, line: &str, out: &mut Output);
 
-    /// The next turn of a warm process.
-    fn next_turn(&mut self, prompt: &str, out: &mut Output);
+    /// The next turn of a warm process. A program that is started anew for each turn has none.
+    fn next_turn(&mut self, _prompt: &str, _out: &mut Output) {}
 
     /// A message into the running turn. False: not possible now, deliver it with the next turn.
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool;
+    fn steer(&mut self, _text: &str, _out: &mut Output) -> bool {
+        false
+    }
 
     /// Asks for the end of the running turn. False: not possible, use a signal.
-    fn interrupt(&mut self, out: &mut Output) -> bool;
+    fn interrupt(&mut self, _out: &mut Output) -> bool {
+        false
+    }
 
     /// The process ended. Where a turn was running, exactly one [`CliEvent::TurnEnded`] follows.
     fn finish(&mut self, exit: Option<Exit>, out: &mut Output);

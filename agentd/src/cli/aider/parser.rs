@@ -112,16 +112,6 @@ impl Parser for AiderParser {
         self.line(line, out);
     }
 
-    fn next_turn(&mut self, _prompt: &str, _out: &mut Output) {}
-
-    fn steer(&mut self, _text: &str, _out: &mut Output) -> bool {
-        false
-    }
-
-    fn interrupt(&mut self, _out: &mut Output) -> bool {
-        false
-    }
-
     /// Success needs both: the result line and the exit status.
     fn finish(&mut self, exit: Option<Exit>, out: &mut Output) {
         if !std::mem::take(&mut self.running) {
