@@ -380,8 +380,6 @@ pub struct Facts {
     pub execution: Option<cloud_code_domain::execution::Execution>,
     /// The credential request it tells of.
     pub request: Option<cloud_code_domain::credential::CredentialRequest>,
-    /// The last known progress comment of the issue, to be adopted.
-    pub comment_id: Option<u64>,
 }
 
 /// Which secret: its kind, its exact scope, and the project it is for (none: every project).

@@ -30,47 +30,28 @@ impl World {
     }
 
     fn facts(&self, effect: &Effect) -> Facts {
-        let task = match effect {
-            Effect::Inspect { project, number } => self.task_by_number(project, *number).cloned(),
-            Effect::Prepare { .. }
-            | Effect::Publish { .. }
-            | Effect::OpenPullRequest { .. }
-            | Effect::Comment { .. }
-            | Effect::Merge { .. }
-            | Effect::Close { .. }
-            | Effect::NotifyTask { .. }
-            | Effect::NotifyRequest { .. } => {
-                effect.task().and_then(|task| self.tasks.get(task)).cloned()
+        let mut facts = Facts {
+            task: effect.task().and_then(|task| self.tasks.get(task)).cloned(),
+            ..Facts::default()
+        };
+        match effect {
+            Effect::Inspect { project, number } => {
+                facts.task = self.task_by_number(project, *number).cloned();
             }
-        };
-        let execution = match effect {
-            Effect::Publish { execution, .. } => self.executions.get(execution).cloned(),
-            Effect::Inspect { .. }
-            | Effect::Prepare { .. }
+            Effect::Publish { execution, .. } => {
+                facts.execution = self.executions.get(execution).cloned();
+            }
+            Effect::NotifyRequest { request } => {
+                facts.request = self.requests.get(request).cloned();
+            }
+            Effect::Prepare { .. }
             | Effect::OpenPullRequest { .. }
             | Effect::Comment { .. }
             | Effect::Merge { .. }
             | Effect::Close { .. }
-            | Effect::NotifyTask { .. }
-            | Effect::NotifyRequest { .. } => None,
-        };
-        let request = match effect {
-            Effect::NotifyRequest { request } => self.requests.get(request).cloned(),
-            Effect::Inspect { .. }
-            | Effect::Prepare { .. }
-            | Effect::Publish { .. }
-            | Effect::OpenPullRequest { .. }
-            | Effect::Comment { .. }
-            | Effect::Merge { .. }
-            | Effect::Close { .. }
-            | Effect::NotifyTask { .. } => None,
-        };
-        Facts {
-            comment_id: task.as_ref().and_then(|task| task.comment_id),
-            task,
-            execution,
-            request,
+            | Effect::NotifyTask { .. } => {}
         }
+        facts
     }
 
     pub(super) fn effect_finished(&mut self, key: &str, outcome: Outcome<Done>) -> Reply {
