@@ -11,12 +11,13 @@ use cloud_code_tests::sample;
 
 use super::super::{PROGRAMS, projects, script};
 
-/// Says in a file who runs it: the programs above it, nearest first.
+/// Says in a file who runs it: the programs above it, nearest first, in one line of ASCII. Whoever
+/// runs the tests is among them, with arguments that may be anything.
 const TRAP: &str = r#"#!/bin/sh
 p=$$
 line=
 while [ "${p:-0}" -gt 1 ]; do
-  line="$line $(tr '\0' ' ' < /proc/$p/cmdline) |"
+  line="$line $(LC_ALL=C tr -c '[:print:]' ' ' < /proc/$p/cmdline) |"
   p=$(sed -n 's/^PPid:\t*//p' /proc/$p/status)
 done
 echo "$line" >> ROOT/sprung-NAME
@@ -129,15 +130,13 @@ async fn nothing_that_is_planted_in_a_repository_runs_on_the_host() -> Result<()
     Ok(())
 }
 
-/// What the traps of that name wrote. The command lines in it are those of all programs above, of
-/// whoever runs the tests as well: bytes, which need not be text.
+/// What the traps of that name wrote.
 fn sprung(root: &Path, name: &str) -> Result<String> {
     let at = root.join(format!("sprung-{name}"));
     if !at.exists() {
         return Ok(String::new());
     }
-    let lines = fs::read(&at).with_context(|| format!("cannot read {}", at.display()))?;
-    Ok(String::from_utf8_lossy(&lines).into_owned())
+    fs::read_to_string(&at).with_context(|| format!("cannot read {}", at.display()))
 }
 
 /// Whether orchestratord is nearer than agentd among the programs above.
