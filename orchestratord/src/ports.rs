@@ -69,6 +69,9 @@ pub trait IssueTracker: Send + Sync + std::fmt::Debug {
 
     /// Replaces the text of our comment. `Refused` where it is gone.
     fn edit_comment<'a>(&'a self, comment: u64, text: &'a str) -> Answer<'a, ()>;
+
+    /// Its clock, as it answered just now to somebody who may read issues; none where it is ours.
+    fn clock(&self) -> Answer<'_, Option<Timestamp>>;
 }
 
 /// A pull request to open.

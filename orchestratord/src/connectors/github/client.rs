@@ -124,6 +124,12 @@ impl Client {
         decode(&call, &reply)
     }
 
+    /// GitHub's clock in seconds, when it answered `/repos/<owner>/<repository>/<rest>`.
+    pub(super) async fn date(&self, rest: &str) -> Result<i64, Failure> {
+        let call = self.read_call(self.path(rest), None);
+        Ok(self.call(&call).await?.date())
+    }
+
     /// Writes to `/repos/<owner>/<repository>/<rest>`.
     pub(super) async fn write<B: Serialize + Sync, T: DeserializeOwned>(
         &self,

@@ -178,4 +178,8 @@ impl IssueTracker for Local {
             Ok(records.put(number, record)?)
         })
     }
+
+    fn clock(&self) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(async { Ok(None) })
+    }
 }
