@@ -14,6 +14,7 @@ pub mod branch;
 mod diff;
 pub mod git;
 mod merge;
+mod not_fetched;
 pub(crate) mod objects;
 mod pack;
 pub mod push;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use diff::DiffStat;
 pub use merge::Merged;
+pub use not_fetched::NotFetched;
 pub use pack::BasePack;
 
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! From an issue to a pull request, with the real programs, as processes.
 
+mod doctor;
 mod github;
 mod hostile;
 mod kills;

@@ -95,6 +95,7 @@ fn operator(
         mirrors: wired.mirrors.clone(),
         secrets: wired.secrets.clone(),
         docker: wired.docker.clone(),
+        hands: wired.hands.clone(),
         host: host_name(),
     });
     let service = v1::operator_server::OperatorServer::new(service)

@@ -13,7 +13,7 @@
 mod engine;
 mod probe;
 
-pub use engine::Engine;
+pub use engine::{Engine, Versions};
 pub use probe::ImageFacts;
 
 use std::collections::{HashMap, HashSet};

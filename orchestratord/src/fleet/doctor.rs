@@ -1,7 +1,16 @@
-//! What this machine has of what we need, each with what to do about it. Looks, changes nothing.
+//! What there is of what we need, each with what to do about it. Looks, changes nothing.
+//!
+//! ```text
+//!  this machine      git, state_dir, disk, keys, agentd, isolation      here
+//!  its engine        engine, what keeps agents in, images               engine
+//!  each project      tracker and clock, push, what agents lack          projects
+//! ```
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod engine;
+mod projects;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::id::ProjectName;
@@ -10,6 +19,8 @@ use super::docker::DockerRuntime;
 use super::{disk, elf};
 use crate::config::{Config, RuntimeKind};
 use crate::credentials::check_key;
+use crate::mirrors::Mirrors;
+use crate::outside::Ports;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +31,7 @@ pub struct Check {
     pub ok: bool,
     /// What is there.
     pub found: String,
-    /// What to do; empty where nothing is.
+    /// What to do; empty where nothing is. With `ok`: what would be better.
     pub remedy: String,
 }
 
@@ -34,6 +45,17 @@ impl Check {
         }
     }
 
+    fn warning(
+        name: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            remedy: remedy.into(),
+            ..Self::good(name, found)
+        }
+    }
+
     fn bad(name: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -44,20 +66,33 @@ impl Check {
     }
 }
 
-/// All checks, in the order in which the parts are used. `git` is what `git --version` says, or why
-/// it says nothing; `docker` is there under the docker runtime.
-pub async fn doctor(
-    config: &Config,
-    git: &Result<String, String>,
-    docker: Option<&DockerRuntime>,
-) -> Vec<Check> {
-    let mut checks = vec![git_version(git), state_dir(config), free_space(config)];
+/// What is looked at.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The containers' runtime, where there is one.
+    pub docker: Option<&'a DockerRuntime>,
+    /// The repositories as they were fetched last.
+    pub mirrors: &'a Mirrors,
+    /// Each project's tracker and code host.
+    pub ports: &'a HashMap<ProjectName, Ports>,
+}
+
+/// All checks, in the order in which the parts are used.
+pub async fn doctor(subject: Subject<'_>) -> Vec<Check> {
+    let config = subject.config;
+    let git = subject.mirrors.git_version().await;
+    let mut checks = vec![git_version(&git), state_dir(config), free_space(config)];
     checks.push(secrets(config));
     checks.extend(accounts(config));
     checks.push(agentd(config));
     checks.push(isolation(config));
-    if let Some(docker) = docker {
-        checks.extend(engine(config, docker).await);
+    if let Some(docker) = subject.docker {
+        checks.extend(engine::checks(config, docker).await);
+    }
+    for project in config.projects.iter().filter(|project| project.enabled) {
+        checks.extend(projects::checks(project, subject.mirrors, subject.ports).await);
     }
     checks
 }
@@ -180,13 +215,11 @@ fn isolation(config: &Config) -> Check {
             "isolation",
             "process: isolates nothing; only scripted coding CLIs run",
         ),
-        (RuntimeKind::Process, true) => Check {
-            remedy: "use the docker runtime wherever agents may not do all that you may".to_owned(),
-            ..Check::good(
-                "isolation",
-                "process with allow_unconfined: agents can do whatever this user can",
-            )
-        },
+        (RuntimeKind::Process, true) => Check::warning(
+            "isolation",
+            "process with allow_unconfined: agents can do whatever this user can",
+            "use the docker runtime wherever agents may not do all that you may",
+        ),
     }
 }
 
@@ -194,89 +227,6 @@ fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&path);
     folders.any(|folder: PathBuf| folder.join(name).is_file())
-}
-
-async fn engine(config: &Config, docker: &DockerRuntime) -> Vec<Check> {
-    let (version, api) = match docker.engine().version().await {
-        Ok(found) => found,
-        Err(trouble) => {
-            let remedy = "start the Docker engine, and let this user reach its socket";
-            return vec![Check::bad("docker", trouble.to_string(), remedy)];
-        }
-    };
-    let found = format!("engine {version}, API {api}");
-    let mut checks = vec![if is_new_enough(&api) {
-        Check::good("docker", found)
-    } else {
-        Check::bad(
-            "docker",
-            found,
-            "install an engine with API 1.41 (20.10) or newer",
-        )
-    }];
-    let types = config.agents.types.values();
-    let images: BTreeSet<&str> = types.map(|config| config.image.as_str()).collect();
-    for image in images {
-        checks.push(check_image(docker, image).await);
-    }
-    checks
-}
-
-fn is_new_enough(api: &str) -> bool {
-    let number = |word: Option<&str>| word.and_then(|word| word.parse::<u32>().ok());
-    let mut words = api.split('.');
-    number(words.next()).zip(number(words.next())) >= Some((1, 41))
-}
-
-async fn check_image(docker: &DockerRuntime, image: &str) -> Check {
-    let name = format!("image {image}");
-    let facts = match docker.image_facts(image).await {
-        Ok(facts) => facts,
-        Err(trouble) => {
-            let remedy = "build it: dockerfiles/build.sh";
-            return Check::bad(name, trouble.to_string(), remedy);
-        }
-    };
-    let missing = facts.missing();
-    if missing.is_empty() {
-        let git = facts.git.unwrap_or_default();
-        return Check::good(
-            name,
-            format!("git {git}, user 10001, /workspace, /tools, /cache"),
-        );
-    }
-    let found = format!("is missing: {}", missing.join(", "));
-    Check::bad(
-        name,
-        found,
-        "add it to the image; dockerfiles/Dockerfile shows how",
-    )
-}
-
-/// What of a repository its agents will not have. `paths` are those of its default branch,
-/// `attributes` the text of its `.gitattributes`.
-#[must_use]
-pub fn repository<'a>(
-    project: &ProjectName,
-    paths: impl IntoIterator<Item = &'a str>,
-    attributes: &str,
-) -> Check {
-    let name = format!("repository of {project}");
-    let submodules = paths
-        .into_iter()
-        .any(|path| Path::new(path) == Path::new(".gitmodules"));
-    let lfs = attributes.lines().any(|line| line.contains("filter=lfs"));
-    let found = match (submodules, lfs) {
-        (false, false) => return Check::good(name, "no submodules, no LFS"),
-        (true, false) => "has submodules: agents find their folders empty",
-        (false, true) => "has files in LFS: agents find pointers in their place",
-        (true, true) => "has submodules and files in LFS: agents find neither",
-    };
-    let remedy = "let the project's setup command bring what agents need, through agents.egress";
-    Check {
-        remedy: remedy.to_owned(),
-        ..Check::good(name, found)
-    }
 }
 
 #[cfg(test)]
@@ -295,20 +245,5 @@ mod tests {
             let check = git_version(&bad);
             assert!(!check.ok && check.remedy.contains("2.34"), "{check:?}");
         }
-    }
-
-    #[test]
-    fn an_engine_is_compared_by_number_and_not_by_text() {
-        assert!(is_new_enough("1.41") && is_new_enough("1.100") && is_new_enough("2.0"));
-        assert!(!is_new_enough("1.40") && !is_new_enough("1.9") && !is_new_enough("unknown"));
-    }
-
-    #[test]
-    fn what_agents_will_not_have_of_a_repository_is_said() {
-        let project = "acme/app".parse().unwrap();
-        let plain = repository(&project, ["src/main.rs"], "*.rs text\n");
-        assert!(plain.remedy.is_empty());
-        let both = repository(&project, [".gitmodules"], "*.png filter=lfs diff=lfs\n");
-        assert!(both.found.contains("submodules and files in LFS"));
     }
 }

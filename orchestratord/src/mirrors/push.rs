@@ -5,7 +5,7 @@ use cloud_code_domain::id::Oid;
 use super::branch::BranchName;
 use super::git::{Call, GitError, Output};
 use super::remote::{Remote, later, refused};
-use super::{LONG, Mirror};
+use super::{LONG, Mirror, QUICK};
 use crate::ports::{GitAccess, Trouble};
 
 /// What a receiving side says that does not move a branch under somebody's work tree.
@@ -69,6 +69,30 @@ impl Mirror {
                 what: error.to_string(),
             }),
         }
+    }
+
+    /// Whether the remote would let us push this branch, which should not exist. Asks as if to remove
+    /// it, which needs no object, and stops before anything is sent.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn may_push(&self, access: &GitAccess, branch: &BranchName) -> Result<(), Trouble> {
+        let remote = Remote::parse(access).map_err(refused)?;
+        let mut args: Vec<String> = ["push", "--dry-run", "--porcelain", "--no-verify"]
+            .map(str::to_owned)
+            .to_vec();
+        args.extend(["--no-signed", "--no-recurse-submodules"].map(str::to_owned));
+        args.extend(remote.received_by());
+        args.extend(["--end-of-options".to_owned(), remote.url().to_owned()]);
+        args.push(format!(":{}", branch.full_ref()));
+        let call = Call::new(&self.path, &args).remote(&remote).deadline(QUICK);
+        let output = self.git.run(call).await.map_err(later)?;
+        // By then the remote has opened the door that only a pusher gets through.
+        if output.code == 0 || output.stderr.contains("remote ref does not exist") {
+            return Ok(());
+        }
+        let said: String = output.stderr.trim().chars().take(1_000).collect();
+        Err(refused(format!("the remote refuses it: {said}")))
     }
 
     async fn after_failed_push(

@@ -12,9 +12,10 @@ use crate::config::{Config, ProjectConfig};
 use crate::credentials::Secrets;
 use crate::engine::{ActRefusal, Engine, Input, Reply, Stopped};
 use crate::fleet::docker::DockerRuntime;
-use crate::fleet::doctor::doctor;
+use crate::fleet::doctor::{Subject, doctor};
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
+use crate::outside::Hands;
 
 use super::peer::operator_of;
 use super::{actions, queries, watching};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub secrets: Secrets,
     /// The containers' runtime, where there is one.
     pub docker: Option<Arc<DockerRuntime>>,
+    /// Each project's tracker and code host.
+    pub hands: Arc<Hands>,
     /// The machine's name.
     pub host: String,
 }
@@ -244,8 +247,13 @@ impl v1::operator_server::Operator for OperatorService {
         &self,
         _request: Request<v1::DoctorRequest>,
     ) -> Result<Response<v1::DoctorResponse>, Status> {
-        let git = self.0.mirrors.git_version().await;
-        let checks = doctor(&self.0.config, &git, self.0.docker.as_deref()).await;
+        let checks = doctor(Subject {
+            config: &self.0.config,
+            docker: self.0.docker.as_deref(),
+            mirrors: &self.0.mirrors,
+            ports: &self.0.hands.ports,
+        });
+        let checks = checks.await;
         let checks = checks.into_iter().map(|check| v1::Check {
             name: check.name,
             ok: check.ok,

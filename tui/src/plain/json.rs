@@ -286,6 +286,7 @@ pub(super) fn check(check: &v1::Check) -> Value {
     json!({
         "name": check.name,
         "ok": check.ok,
+        "level": super::doctor::level(check),
         "found": check.found,
         "remedy": text(&check.remedy),
     })

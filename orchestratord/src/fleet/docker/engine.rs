@@ -20,6 +20,19 @@ pub struct Engine {
     docker: OnceCell<Docker>,
 }
 
+/// What an engine consists of, as it says; `unknown` where it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// The engine.
+    pub engine: String,
+    /// Its API.
+    pub api: String,
+    /// What it keeps containers with.
+    pub containerd: String,
+    /// What it starts them with.
+    pub runc: String,
+}
+
 impl Default for Engine {
     fn default() -> Self {
         Self::at(None)
@@ -64,15 +77,25 @@ impl Engine {
             .await
     }
 
-    /// The engine's version and that of its API.
+    /// The versions of the engine and of what it starts containers with.
     ///
     /// # Errors
     /// [`Trouble`]
-    pub async fn version(&self) -> Result<(String, String), Trouble> {
+    pub async fn versions(&self) -> Result<Versions, Trouble> {
         let docker = self.docker().await?;
-        let version = self.read("tell its version", docker.version()).await?;
+        let found = self.read("tell its version", docker.version()).await?;
         let known = |word: Option<String>| word.unwrap_or_else(|| "unknown".to_owned());
-        Ok((known(version.version), known(version.api_version)))
+        let components = found.components.unwrap_or_default();
+        let of = |name: &str| {
+            let found = components.iter().find(|component| component.name == name);
+            known(found.map(|component| component.version.clone()))
+        };
+        Ok(Versions {
+            containerd: of("containerd"),
+            runc: of("runc"),
+            engine: known(found.version),
+            api: known(found.api_version),
+        })
     }
 
     /// The id of an image, if it is here.
