@@ -26,6 +26,7 @@ pub mod routing;
 
 pub mod agent;
 pub mod fleet;
+pub mod silence;
 pub mod workspace;
 
 pub mod execution;

@@ -26,6 +26,12 @@ impl Timestamp {
         Duration::from_millis(millis.unsigned_abs())
     }
 
+    /// Since 1970; zero before.
+    #[must_use]
+    pub fn since_epoch(self) -> Duration {
+        self.since(Self(0))
+    }
+
     /// The day, counted from 1970-01-01 (UTC). Daily limits are kept by it.
     #[must_use]
     pub fn day(self) -> i64 {

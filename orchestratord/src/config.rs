@@ -113,6 +113,10 @@ pub struct AgentsConfig {
     pub max_running: u32,
     /// The first pause after a failed execution; it doubles with each.
     pub retry: Duration,
+    /// A workstation that is connected and says nothing for this long is away.
+    pub away: Duration,
+    /// One that works and is away for this long is lost.
+    pub lost: Duration,
     /// Bytes; below this no new work is taken.
     pub min_free_disk: u64,
     /// Whether adapters other than `scripted` may run under the process runtime.

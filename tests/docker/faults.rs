@@ -19,7 +19,13 @@ pub(super) fn trials() -> Vec<Trial> {
             "a_killed_container_is_made_again_and_its_task_ends_well",
             ContainedCli::Codex,
             waiting(),
-            survives_the_container,
+            async |cluster: &mut DockerCluster| survives_the_container(cluster, "kill").await,
+        ),
+        installed(
+            "a_paused_container_is_made_again_and_its_task_ends_well",
+            ContainedCli::Codex,
+            waiting(),
+            async |cluster: &mut DockerCluster| survives_the_container(cluster, "pause").await,
         ),
         installed(
             "a_foreign_container_with_our_name_is_left_as_it_is",
@@ -65,13 +71,14 @@ async fn survives_the_orchestrator(cluster: &mut DockerCluster) -> Result<()> {
     Ok(())
 }
 
-async fn survives_the_container(cluster: &mut DockerCluster) -> Result<()> {
+/// `end` is what the engine is told to do to the container.
+async fn survives_the_container(cluster: &mut DockerCluster, end: &str) -> Result<()> {
     let issue = cluster.file_issue("Greet the user", "Slowly.");
     cluster.task(issue).await?;
     cluster.wait_inside("/tmp/begun").await?;
     let container = cluster.container_id().await?;
 
-    engine(&["kill", &cluster.container()?]).await?;
+    engine(&[end, &cluster.container()?]).await?;
     cluster.wait_for_another_container(&container).await?;
     cluster.inside("touch /tmp/go").await?;
 

@@ -1,5 +1,6 @@
-//! Whatever is killed, whenever: the task ends as it would have, and nothing is there twice.
+//! Whatever is killed or frozen, whenever: the task ends as it would have, and nothing is there twice.
 
+mod frozen;
 mod programs;
 mod random;
 

@@ -304,6 +304,14 @@ impl World {
                 Some(Parking::UsageLimit { until }) => Some(*until),
                 Some(Parking::LogInAgain) | None => None,
             });
-        tasks.chain(accounts).filter(|at| *at > now).min()
+        let absent = self.live.values().filter_map(|live| {
+            let ends = live.absent.as_ref()?.ends();
+            Some(Timestamp(0).after(ends))
+        });
+        tasks
+            .chain(accounts)
+            .chain(absent)
+            .filter(|at| *at > now)
+            .min()
     }
 }

@@ -90,11 +90,14 @@ async fn an_agent_that_stays_away_loses_its_execution_and_its_task() {
         "it may be back"
     );
     bench.hello().await;
-    bench.later(3_600_000).await;
+    bench.minutes(60).await;
     let state = bench.state(&task).await;
     assert_eq!(state.current_execution().cloned(), current, "it is there");
     bench.gone().await;
-    bench.later(3_600_000).await;
+    bench.minutes(9).await;
+    let state = bench.state(&task).await;
+    assert_eq!(state.current_execution().cloned(), current, "not yet");
+    bench.minutes(1).await;
     let record = bench.task(&task).await;
     assert_eq!(record.state, TaskState::Pending);
     assert_eq!((record.agent, record.attempts), (None, 0));
@@ -105,6 +108,41 @@ async fn an_agent_that_stays_away_loses_its_execution_and_its_task() {
     assert_ne!(execution, second);
     bench.succeeds(&execution, oid('b')).await;
     assert_eq!(bench.state(&task).await, TaskState::Assigned(second));
+}
+
+#[tokio::test]
+async fn a_suspended_machine_and_a_clock_that_is_set_lose_no_agent() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let execution = bench.assigned(&task).await;
+    bench.gone().await;
+    bench.minutes(5).await;
+    // Nobody looked for eight hours: its time begins anew.
+    bench.later(8 * 3_600_000).await;
+    bench.minutes(9).await;
+    let state = bench.state(&task).await;
+    assert_eq!(state.current_execution(), Some(&execution), "it is awaited");
+    // An hour that was taken back does not hold it for an hour more.
+    bench.later(-3_600_000).await;
+    bench.minutes(9).await;
+    let state = bench.state(&task).await;
+    assert_eq!(state.current_execution(), Some(&execution), "it is awaited");
+    bench.minutes(1).await;
+    assert_eq!(bench.state(&task).await, TaskState::Pending);
+}
+
+#[tokio::test]
+async fn an_absence_ends_with_the_return_and_the_next_one_begins_anew() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Add a greeting").await;
+    let execution = bench.assigned(&task).await;
+    for _ in 0..3 {
+        bench.gone().await;
+        bench.minutes(9).await;
+        bench.hello().await;
+    }
+    let state = bench.state(&task).await;
+    assert_eq!(state.current_execution(), Some(&execution));
 }
 
 #[tokio::test]

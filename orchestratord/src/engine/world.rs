@@ -18,6 +18,7 @@ use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
 use cloud_code_domain::machine::{Denied, Outcome};
+use cloud_code_domain::silence::Silence;
 use cloud_code_domain::task::{Task, TaskEvent, TaskState};
 use cloud_code_domain::time::Timestamp;
 
@@ -82,6 +83,8 @@ pub struct Live {
     pub link: u64,
     /// When its last message came in.
     pub last_heard: Option<Timestamp>,
+    /// How long it has been away, where it is.
+    pub absent: Option<Silence>,
     /// Its last heartbeat.
     pub vitals: Vitals,
     /// Its program's version.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
 use cloud_code_domain::log::LogLine;
+use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_proto::{PROTOCOL, v1};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -28,6 +30,8 @@ const OUTBOUND: usize = 64;
 const IN_FLIGHT: usize = 256;
 /// An agent says hello within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Looks at the clock within the time that an agent may be silent.
+const LOOKS: u32 = 5;
 
 /// What links need.
 #[derive(Clone, Debug)]
@@ -94,6 +98,10 @@ struct Link {
     first: Orders,
     updates: broadcast::Receiver<Arc<Update>>,
     packs: JoinSet<()>,
+    /// What an agent may be silent for: a frozen one keeps its link open.
+    away: Duration,
+    begun: Instant,
+    silence: Silence,
 }
 
 type Commits = FuturesOrdered<futures_util::future::BoxFuture<'static, Option<Reply>>>;
@@ -145,6 +153,9 @@ impl Link {
             resume_after,
         });
         let (told, packs) = (Told::default(), JoinSet::new());
+        let away = parts.briefing.config.agents.away;
+        // A look that is late by as much as two says that we were the ones who slept.
+        let silence = Silence::new(away, away * 3 / LOOKS, Duration::ZERO);
         let first = orders;
         let begun = Self {
             agent,
@@ -157,6 +168,9 @@ impl Link {
             first,
             updates,
             packs,
+            away,
+            begun: Instant::now(),
+            silence,
         };
         if !begun.say(welcome).await {
             return Err(Status::cancelled("the agent went away"));
@@ -168,10 +182,13 @@ impl Link {
         let mut commits = Commits::new();
         let first = std::mem::take(&mut self.first);
         let mut goes_on = self.follow(first).await;
+        let mut looks = tokio::time::interval(self.away / LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while goes_on {
             goes_on = tokio::select! {
                 message = inbound.message(), if commits.len() < IN_FLIGHT => match message {
                     Ok(Some(v1::FromAgent { message: Some(message) })) => {
+                        self.silence.heard(self.begun.elapsed());
                         self.heard(message, &mut commits).await
                     }
                     Ok(Some(v1::FromAgent { message: None })) => true,
@@ -183,6 +200,7 @@ impl Link {
                 update = self.updates.recv() => self.updated(update).await,
                 Some(ask) = self.asks.recv() => self.ask(ask).await,
                 Some(_) = self.packs.join_next(), if !self.packs.is_empty() => true,
+                _ = looks.tick() => self.is_heard(commits.len() < IN_FLIGHT),
             };
         }
         // The program may be ending.
@@ -196,13 +214,29 @@ impl Link {
             .await;
     }
 
+    /// Whether the agent gives signs of life. Those that we do not listen to cannot be missed.
+    fn is_heard(&mut self, listening: bool) -> bool {
+        let now = self.begun.elapsed();
+        if !listening {
+            self.silence.heard(now);
+        }
+        match self.silence.look(now) {
+            Sound::Awaited => true,
+            Sound::Silent(silent) => {
+                let seconds = silent.as_secs();
+                tracing::warn!(agent_id = %self.agent, seconds, "an agent is silent: its link is closed");
+                false
+            }
+        }
+    }
+
+    /// An agent that is frozen reads nothing either.
     async fn say(&self, message: v1::to_agent::Message) -> bool {
-        self.outbound
-            .send(Ok(v1::ToAgent {
-                message: Some(message),
-            }))
-            .await
-            .is_ok()
+        let message = v1::ToAgent {
+            message: Some(message),
+        };
+        let said = self.outbound.send_timeout(Ok(message), self.away).await;
+        said.is_ok()
     }
 
     async fn heard(&mut self, message: v1::from_agent::Message, commits: &mut Commits) -> bool {

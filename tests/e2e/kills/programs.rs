@@ -12,9 +12,15 @@ use super::told_by_the_cli;
 
 /// A local project, and a turn that waits in its middle.
 async fn in_the_middle() -> Result<(Cluster, String)> {
+    in_the_middle_with(1, "").await
+}
+
+/// The same with this many workstations, and these keys in `[agents]`.
+pub(super) async fn in_the_middle_with(seats: u32, agents: &str) -> Result<(Cluster, String)> {
     let setting = Setting {
+        agents: agents.to_owned(),
         rest: local_project("sample", ""),
-        seats: 1,
+        seats,
         ..Setting::default()
     };
     let cluster = Cluster::prepared(PROGRAMS, setting, |root| {
@@ -59,7 +65,7 @@ fn scripted(cluster: &Cluster) -> Vec<Pid> {
 }
 
 /// The task ends as if nothing had been killed; what the coding CLI told.
-async fn ends_well(cluster: &Cluster, task: &str) -> Result<Vec<String>> {
+pub(super) async fn ends_well(cluster: &Cluster, task: &str) -> Result<Vec<String>> {
     fs::write(cluster.root().join("go"), "")?;
     cluster.task_in(task, "review").await?;
     let detail = cluster.operator()?.task(task).await?;

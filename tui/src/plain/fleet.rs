@@ -58,14 +58,24 @@ fn write(
     Ok(())
 }
 
+/// How long ago something was.
+fn since(at: i64) -> String {
+    let age = jiff::Timestamp::now().as_millisecond().saturating_sub(at);
+    match age.max(0) / 1_000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
 /// Lists the agents.
 pub(super) async fn agents(client: Client, out: Out) -> Result<(), Failure> {
     let agents = snapshot(client).await?.agents;
     let row = |agent: &v1::Agent| {
-        let state = if agent.connected {
-            agent.state.clone()
-        } else {
-            format!("{} ?", agent.state)
+        let state = match agent.last_heard_ms {
+            _ if agent.connected => agent.state.clone(),
+            Some(at) => format!("{}, silent for {}", agent.state, since(at)),
+            None => format!("{} ?", agent.state),
         };
         vec![
             agent.name.clone(),

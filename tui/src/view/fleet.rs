@@ -147,6 +147,10 @@ fn about(pen: &mut Pen<'_>, state: &State, agent: &Agent, width: usize) -> Vec<V
         ));
         text.extend(why(state, task, width));
     }
+    if let Some(at) = wire.last_heard_ms.filter(|_| !wire.connected) {
+        let silent = format!("silent for {}", pen.exact_age(at));
+        text.push(pair("away", silent, Role::Unknown));
+    }
     if !wire.state_detail.is_empty() {
         text.push(pair("state", wire.state_detail.clone(), Role::Text));
     }

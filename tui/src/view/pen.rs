@@ -219,6 +219,16 @@ impl<'a> Pen<'a> {
         );
     }
 
+    /// How long ago something was, to the second within the first minute.
+    pub(crate) fn exact_age(&mut self, at: i64) -> String {
+        let age = self.look.now.wall.saturating_sub(at).max(0);
+        if age >= 60_000 {
+            return self.age(at);
+        }
+        self.changes_at(at.saturating_add((age / 1_000 + 1) * 1_000));
+        format!("{} s", age / 1_000)
+    }
+
     /// How long ago something was: minutes, hours or days. It changes at most once a minute.
     pub(crate) fn age(&mut self, at: i64) -> String {
         const MINUTE: i64 = 60_000;

@@ -51,6 +51,15 @@ pub(super) fn agents(
         Some(field) => field.seconds(900),
         None => Some(Duration::from_secs(10)),
     };
+    // agentd says something every 3 seconds: less would cut links that are well.
+    let away = match section.optional("away_seconds") {
+        Some(field) => field.number(5, 600).map(Duration::from_secs),
+        None => Some(Duration::from_secs(15)),
+    };
+    let lost = match section.optional("lost_seconds") {
+        Some(field) => field.seconds(86_400),
+        None => Some(Duration::from_secs(600)),
+    };
     let min_free_disk = match section.optional("min_free_disk") {
         Some(field) => field.size(0, 1 << 50),
         None => Some(5_000_000_000),
@@ -79,6 +88,8 @@ pub(super) fn agents(
             egress: egress?,
             max_running: max_running?,
             retry: retry?,
+            away: away?,
+            lost: lost?,
             min_free_disk: min_free_disk?,
             allow_unconfined: allow_unconfined?,
             ca_bundle: ca_bundle?,

@@ -7,14 +7,14 @@ use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::{ExecutionEvent, FailureCause};
 use cloud_code_domain::id::{AgentId, ExecutionId, TaskId};
 use cloud_code_domain::report::ReportDelta;
+use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_domain::task::{TaskEvent, TaskState};
 
 use crate::engine::input::{Hello, RecordBody, Reply, Vitals};
 use crate::engine::world::World;
 
-/// An agent that works and has had no link for this long is given up: whatever brings workstations
-/// up again has had its time.
-const LOST: Duration = Duration::from_secs(10 * 60);
+/// The engine looks at least every minute ([`crate::engine::Engine::keep_time`]).
+const LATE: Duration = Duration::from_secs(3 * 60);
 
 impl World {
     pub(super) fn hello(&mut self, agent: &AgentId, hello: Hello) -> Reply {
@@ -50,6 +50,7 @@ impl World {
             .collect();
         let live = self.live_mut(agent);
         live.connected = true;
+        live.absent = None;
         live.link = hello.link;
         live.last_heard = Some(now);
         live.version = hello.version;
@@ -88,9 +89,11 @@ impl World {
     }
 
     pub(super) fn gone(&mut self, agent: &AgentId, link: u64) -> Reply {
+        let absent = self.absence();
         let live = self.live_mut(agent);
         if live.link == link {
             live.connected = false;
+            live.absent = Some(absent);
         }
         Reply::Ok
     }
@@ -219,10 +222,18 @@ impl World {
         Reply::Ok
     }
 
-    /// Agents that stay away lose their executions, and their tasks go to whoever is free: should
-    /// one come back, the fence holds, and what it has of them is cleaned.
+    /// An absence that begins now.
+    fn absence(&self) -> Silence {
+        Silence::new(self.config.agents.lost, LATE, self.now.since_epoch())
+    }
+
+    /// Agents that stay away lose their executions, and their tasks go to whoever is free: whatever
+    /// brings workstations up again has had its time. Should one come back, the fence holds, and what
+    /// it has of them is cleaned.
     pub(super) fn give_up_absent(&mut self) {
-        let now = self.now;
+        let now = self.now.since_epoch();
+        // After a start nothing is known yet: its time begins now.
+        let absence = self.absence();
         let working = |agent: &Agent| match &agent.state {
             AgentState::Working(execution) => Some((agent.id.clone(), execution.clone())),
             AgentState::Provisioning
@@ -234,10 +245,12 @@ impl World {
         let working: Vec<(AgentId, ExecutionId)> =
             self.agents.values().filter_map(working).collect();
         for (agent, execution) in working {
-            // After a start nothing is known yet: its time begins now.
             let live = self.live.entry(agent).or_default();
-            let heard = *live.last_heard.get_or_insert(now);
-            if !live.connected && now.since(heard) >= LOST {
+            if live.connected {
+                continue;
+            }
+            let absent = live.absent.get_or_insert(absence);
+            if let Sound::Silent(_) = absent.look(now) {
                 self.lost(&execution, "its agent stays away");
                 self.change_task(&execution.task, |task| {
                     task.agent = None;

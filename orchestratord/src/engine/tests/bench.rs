@@ -144,6 +144,13 @@ impl Bench {
         self.engine.send(Input::Tick).await.unwrap();
     }
 
+    /// The same, with the engine's own looks at the clock in between.
+    pub(super) async fn minutes(&self, minutes: u32) {
+        for _ in 0..minutes {
+            self.later(60_000).await;
+        }
+    }
+
     pub(super) async fn hello(&self) {
         let hello = Hello {
             link: 1,
