@@ -233,17 +233,12 @@ impl Cluster {
     /// # Errors
     /// Where there is none within [`PATIENCE`].
     pub async fn task_of(&self, issue: u64) -> Result<String> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
+        asked_until(&format!("a task of issue #{issue}"), async || {
             let tasks = self.operator()?.tasks().await?;
-            if let Some(task) = tasks.iter().find(|task| task.issue_number == Some(issue)) {
-                return Ok(task.id.clone());
-            }
-            if tokio::time::Instant::now() > deadline {
-                bail!("issue #{issue} did not become a task");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+            let task = tasks.iter().find(|task| task.issue_number == Some(issue));
+            Ok(task.map(|task| task.id.clone()))
+        })
+        .await
     }
 
     /// The worktree of a task, wherever it is.
@@ -287,9 +282,20 @@ impl Drop for Cluster {
 /// # Errors
 /// Where it is not within [`PATIENCE`].
 pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    asked_until(what, async || Ok(look())).await
+}
+
+/// The same, where looking means asking.
+///
+/// # Errors
+/// As [`until`], and where asking fails.
+pub async fn asked_until<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = look().await? {
             return Ok(found);
         }
         if tokio::time::Instant::now() > deadline {

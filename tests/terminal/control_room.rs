@@ -1,7 +1,7 @@
 //! A day at the control room, over ssh.
 
 use anyhow::{Result, ensure};
-use cloud_code_tests::cluster::PATIENCE;
+use cloud_code_tests::cluster::asked_until;
 use cloud_code_tests::sample;
 use libtest_mimic::Trial;
 
@@ -291,15 +291,10 @@ async fn heard_again(desk: &Desk) -> Result<()> {
             .collect())
     };
     let before = heard().await?;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !heard()
-        .await?
-        .iter()
-        .zip(&before)
-        .all(|(now, then)| now > then)
-    {
-        ensure!(tokio::time::Instant::now() < deadline, "agents went silent");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    Ok(())
+    asked_until("every agent is heard again", async || {
+        let now = heard().await?;
+        let all = now.iter().zip(&before).all(|(now, then)| now > then);
+        Ok(all.then_some(()))
+    })
+    .await
 }

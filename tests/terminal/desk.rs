@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use cloud_code_proto::v1;
-use cloud_code_tests::cluster::{Cluster, PATIENCE, Setting, local_project};
+use cloud_code_tests::cluster::{Cluster, PATIENCE, Setting, asked_until, local_project};
 use cloud_code_tests::sample;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -98,18 +98,11 @@ impl Desk {
 
     /// Waits until there is a task with this title.
     pub(crate) async fn titled(&self, title: &str) -> Result<v1::Task> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
+        asked_until(&format!("a task {title:?}"), async || {
             let tasks = self.cluster.operator()?.tasks().await?;
-            if let Some(task) = tasks.into_iter().find(|task| task.title == title) {
-                return Ok(task);
-            }
-            anyhow::ensure!(
-                tokio::time::Instant::now() < deadline,
-                "no task {title:?} came"
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+            Ok(tasks.into_iter().find(|task| task.title == title))
+        })
+        .await
     }
 
     /// Runs a subcommand against the daemon's socket.

@@ -1,7 +1,7 @@
 //! What people say and do meanwhile.
 
 use anyhow::{Context, Result};
-use cloud_code_tests::cluster::until;
+use cloud_code_tests::cluster::{asked_until, until};
 
 use super::{LABEL, Scene};
 
@@ -90,39 +90,25 @@ async fn a_comment_during_a_turn_reaches_the_task() -> Result<()> {
     scene.cluster.task_in(&task, "in_progress").await?;
     scene.forge.comment("ada", issue, "And thank Grace.");
     let operator = scene.cluster.operator()?;
-    let heard = || async {
-        let detail = operator.task(&task).await.ok()?;
-        detail
-            .conversation
-            .into_iter()
-            .find(|said| said.text.contains("thank Grace"))
-    };
-    let deadline = tokio::time::Instant::now() + cloud_code_tests::cluster::PATIENCE;
-    while heard().await.is_none() {
-        anyhow::ensure!(
-            tokio::time::Instant::now() < deadline,
-            "the comment was not heard"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    asked_until("the comment is heard", async || {
+        let said = operator.task(&task).await?.conversation;
+        let heard = said.iter().any(|said| said.text.contains("thank Grace"));
+        Ok(heard.then_some(()))
+    })
+    .await?;
     let_go(&scene)?;
     let branch = until("an answer", || {
         let pulls = scene.forge.pull_requests();
         Some(pulls.first()?.branch.clone())
     })
     .await?;
-    let deadline = tokio::time::Instant::now() + cloud_code_tests::cluster::PATIENCE;
-    loop {
+    asked_until("the comment is answered", async || {
+        // The file may not be there yet.
         let answer = scene.forge.read_file(&branch, "notes/answers.md").await;
-        if answer.is_ok_and(|answer| answer.contains("thank Grace")) {
-            break;
-        }
-        anyhow::ensure!(
-            tokio::time::Instant::now() < deadline,
-            "the comment was not answered"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        let answered = answer.is_ok_and(|answer| answer.contains("thank Grace"));
+        Ok(answered.then_some(()))
+    })
+    .await?;
     scene.end();
     Ok(())
 }

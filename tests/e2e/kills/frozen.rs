@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
-use cloud_code_tests::cluster::{Cluster, PATIENCE, until};
+use cloud_code_tests::cluster::{Cluster, PATIENCE, asked_until, until};
 use nix::sys::signal::{Signal, kill};
 use tokio::process::Command;
 
@@ -34,19 +34,21 @@ async fn seen(
     what: &str,
     level: impl Fn(&v1::Agent) -> bool,
 ) -> Result<()> {
-    let operator = cluster.operator()?;
-    let wait = async {
-        loop {
-            let agents = operator.snapshot().await?.agents;
-            let agent = agents.iter().find(|one| one.id == agent);
-            if level(agent.context("no such agent")?) {
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.with_context(|| format!("agent {agent} was never seen {what}"))?
+    asked_until(&format!("agent {agent} is seen {what}"), async || {
+        let agents = cluster.operator()?.snapshot().await?.agents;
+        let agent = agents.iter().find(|one| one.id == agent);
+        Ok(level(agent.context("no such agent")?).then_some(()))
+    })
+    .await
+}
+
+/// Waits until the host knows what the coding CLI told so far.
+async fn told(cluster: &Cluster, task: &str, all: &[&str]) -> Result<()> {
+    asked_until(&format!("{all:?} is told"), async || {
+        let told = told_by_the_cli(cluster, task).await?;
+        Ok((told == all).then_some(()))
+    })
+    .await
 }
 
 /// What `cloud-code agents` prints.
@@ -86,6 +88,7 @@ async fn what_a_frozen_agentd_says_of_a_replaced_execution_changes_nothing() -> 
     let limits = "away_seconds = 5\nlost_seconds = 1";
     let (cluster, task) = in_the_middle_with(2, limits).await?;
     let frozen = agent_of(&cluster, &task).await?;
+    told(&cluster, &task, &["Looking", "Waiting"]).await?;
     signal(&cluster, &frozen, Signal::SIGSTOP)?;
     let replaced = |now: &v1::Task| now.state == "in_progress" && now.agent != frozen;
     let operator = cluster.operator()?;
@@ -125,7 +128,9 @@ async fn what_a_frozen_agentd_says_of_a_replaced_execution_changes_nothing() -> 
     );
     let state = after.task.context("no task")?.state;
     ensure!(state == "review", "{state}");
+    // The second one began anew, and said so.
+    let all = ["Looking", "Waiting", "Looking", "Waiting", "Writing"];
     let told = told_by_the_cli(&cluster, &task).await?;
-    ensure!(told == ["Looking", "Waiting", "Writing"], "{told:?}");
+    ensure!(told == all, "{told:?}");
     Ok(())
 }
