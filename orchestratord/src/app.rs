@@ -95,8 +95,8 @@ async fn spawn(
         time.await;
         ("the clock", Ok(()))
     });
-    servers::spawn(&mut parts, config, engine, &wired, stop)?;
     agents::spawn(&mut parts, config, engine, &wired, stop)?;
+    servers::spawn(&mut parts, config, engine, &wired, stop)?;
     Ok(parts)
 }
 

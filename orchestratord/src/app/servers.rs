@@ -27,7 +27,6 @@ pub(super) fn spawn(
     wired: &Wired,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    operator(parts, config, engine, wired, stop)?;
     let disk = super::watch_disk(engine.clone(), config.state_dir.clone(), stop.clone());
     parts.spawn(async move {
         disk.await;
@@ -69,7 +68,8 @@ pub(super) fn spawn(
             ("the webhook port", Ok(()))
         });
     }
-    Ok(())
+    // Last: who is answered here finds everything else listening.
+    operator(parts, config, engine, wired, stop)
 }
 
 fn operator(
