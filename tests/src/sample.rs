@@ -28,6 +28,8 @@ pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
         .output()
         .context("git cannot be started; install it")?;
     if !done.status.success() {

@@ -14,10 +14,11 @@ use cloud_code_proto::v1::to_agent::Message as ToAgent;
 use cloud_code_proto::{PROTOCOL, v1};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
-use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::station::program;
 
 /// A level is waited for this long.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -243,7 +244,7 @@ impl Host {
         for have in &need.have {
             revisions.push_str(&format!("^{have}\n"));
         }
-        let mut child = Command::new("git")
+        let mut child = program("git")
             .args(["pack-objects", "--revs", "--stdout", "--thin", "-q"])
             .current_dir(&self.0.mirror)
             .stdin(Stdio::piped())

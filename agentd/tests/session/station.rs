@@ -34,8 +34,21 @@ pub(crate) struct Station {
     agentd: Option<(JoinHandle<Result<(), AppError>>, CancellationToken)>,
 }
 
+/// A program that may start git: away from the configuration of whoever runs the tests, and from the
+/// repository of a hook that does.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE");
+    command
+}
+
 pub(crate) async fn git(dir: &Path, args: &[&str]) -> Output {
-    Command::new("git")
+    program("git")
         .args(args)
         .current_dir(dir)
         .env("GIT_AUTHOR_NAME", "Test")
@@ -211,7 +224,7 @@ impl Station {
              git update-index --add --cacheinfo 100644,$blob,{file}; git write-tree",
             base = self.base
         );
-        let made = Command::new("sh")
+        let made = program("sh")
             .args(["-ec", &text])
             .current_dir(&mirror)
             .output()
@@ -238,7 +251,7 @@ impl Station {
         let pack = self.dir.path().join("result.pack");
         std::fs::write(&pack, &heard.packs[&execution]).unwrap();
         let text = format!("git index-pack --strict --stdin < {}", pack.display());
-        let output = Command::new("sh")
+        let output = program("sh")
             .args(["-c", &text])
             .current_dir(self.mirror())
             .output()

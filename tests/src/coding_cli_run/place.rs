@@ -130,6 +130,9 @@ impl Place {
         let mut git = Command::new("git");
         let status = git
             .env("HOME", self.home())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env_remove("GIT_DIR")
             .current_dir(self.worktree())
             .args(arguments)
             .status()

@@ -176,6 +176,8 @@ async fn what_is_checked_out_is_merged_by_the_command_that_the_operator_gets() {
     assert!(command.contains("--ff-only"), "{command}");
     let run = tokio::process::Command::new("sh")
         .args(["-c", command])
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env_remove("GIT_DIR")
         .output()
         .await
         .unwrap();

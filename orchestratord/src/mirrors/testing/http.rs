@@ -90,6 +90,9 @@ async fn answer(stream: TcpStream, root: &PathBuf, authorization: &str) -> std::
         .unwrap_or((&request.target, ""));
     let mut child = Command::new("git")
         .arg("http-backend")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env_remove("GIT_DIR")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("GIT_PROTOCOL", request.header("git-protocol"))
