@@ -219,7 +219,7 @@ impl Station {
         let mirror = self.mirror();
         let index = self.dir.path().join("index").display().to_string();
         let text = format!(
-            "export GIT_INDEX_FILE={index}; git read-tree {base}; \
+            "export GIT_INDEX_FILE='{index}'; git read-tree {base}; \
              blob=$(echo theirs | git hash-object -w --stdin); \
              git update-index --add --cacheinfo 100644,$blob,{file}; git write-tree",
             base = self.base
@@ -250,7 +250,7 @@ impl Station {
             .await;
         let pack = self.dir.path().join("result.pack");
         std::fs::write(&pack, &heard.packs[&execution]).unwrap();
-        let text = format!("git index-pack --strict --stdin < {}", pack.display());
+        let text = format!("git index-pack --strict --stdin < '{}'", pack.display());
         let output = program("sh")
             .args(["-c", &text])
             .current_dir(self.mirror())

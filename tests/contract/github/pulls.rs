@@ -171,7 +171,8 @@ async fn git(folder: &std::path::Path, header: Option<&str>, args: &[&str]) -> R
     command
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env_remove("GIT_DIR");
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE");
     command.env("GIT_TERMINAL_PROMPT", "0");
     if let Some(header) = header {
         command

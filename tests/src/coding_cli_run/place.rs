@@ -133,6 +133,7 @@ impl Place {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env_remove("GIT_DIR")
+            .env_remove("GIT_INDEX_FILE")
             .current_dir(self.worktree())
             .args(arguments)
             .status()

@@ -178,6 +178,7 @@ async fn what_is_checked_out_is_merged_by_the_command_that_the_operator_gets() {
         .args(["-c", command])
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE")
         .output()
         .await
         .unwrap();
