@@ -37,7 +37,8 @@ version_of() {
 # npm_install FOLDER PACKAGE: --force, because npm otherwise silently takes an older release whose `engines`
 # fit the Node at hand; both programs are native and need no Node at all.
 npm_install() {
-    npm install --prefix "$directory/$1" --force --no-audit --no-fund --no-save --loglevel=error "$2"
+    npm install --prefix "$directory/$1" --force --no-audit --no-fund --no-save --loglevel=error \
+        --fetch-retries=5 --fetch-retry-maxtimeout=60000 "$2"
 }
 
 # The biggest executable below a directory: both packages hold one native program.
@@ -64,7 +65,8 @@ install_codex() {
 install_aider() {
     [ "$(version_of "$directory/bin/aider")" = "$AIDER" ] && return 0
     python3 -m venv "$directory/aider"
-    "$directory/aider/bin/python" -m pip install --quiet --disable-pip-version-check "aider-chat==$AIDER"
+    "$directory/aider/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --retries 10 --timeout 60 "aider-chat==$AIDER"
     ln -sfn "$directory/aider/bin/aider" "$directory/bin/aider"
 }
 
