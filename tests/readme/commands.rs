@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use cloud_code_tests::programs;
 
-use crate::page;
+use cloud_code_tests::readme as page;
 
 /// All our programs in one.
 const PROGRAMS: &str = env!("CARGO_BIN_EXE_demo");
@@ -17,10 +17,12 @@ enum Proof {
     Here,
     /// The program reads it, and shows the help of what it names instead of doing it.
     Understood,
+    /// It is typed as it stands by `tests/readme_steps/`, which follows the steps.
+    Followed,
     /// This file of the repository runs it, or what it comes to.
     By(&'static str, &'static str),
-    /// Nothing but what every such system has.
-    System,
+    /// It is typed like one of the steps that is followed.
+    Like(&'static str),
 }
 
 /// Every line of every `sh` fence, without `sudo`.
@@ -36,50 +38,50 @@ const COMMANDS: &[(&str, Proof)] = &[
     ("cargo demo -- --plain", Proof::Here),
     (
         "cargo build --release -p orchestratord -p cloud-code",
-        Proof::By(".ci/run", "cargo test --workspace"),
+        Proof::Followed,
     ),
     (
         "RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p agentd --target x86_64-unknown-linux-gnu",
-        Proof::By("tests/src/static_agentd.rs", "target-feature=+crt-static"),
+        Proof::Followed,
     ),
     (
         "install -m 0755 target/release/orchestratord target/release/cloud-code /usr/local/bin/",
-        Proof::System,
+        Proof::Followed,
     ),
     (
         "install -D -m 0755 target/x86_64-unknown-linux-gnu/release/agentd /usr/local/lib/cloud-code/agentd",
-        Proof::System,
+        Proof::Followed,
     ),
-    ("install -d -m 0700 /etc/cloud-code", Proof::System),
+    ("install -d -m 0700 /etc/cloud-code", Proof::Followed),
     (
         "dockerfiles/build.sh --base debian:bookworm-slim backend",
-        Proof::By("tests/docker/images.sh", "dockerfiles/build.sh"),
+        Proof::Followed,
     ),
     (
         "sh -c 'umask 077; cat > /etc/cloud-code/github.token'",
-        Proof::System,
+        Proof::Followed,
     ),
     (
         "sh -c 'umask 077; cat > /etc/cloud-code/anthropic.key'",
-        Proof::System,
+        Proof::Followed,
     ),
     (
         "sh -c 'umask 077; openssl rand -hex 32 > /etc/cloud-code/webhook.secret'",
-        Proof::System,
+        Proof::Like("sh -c 'umask 077; "),
     ),
     (
         "orchestratord secrets-key /etc/cloud-code/secrets.key",
-        Proof::Here,
+        Proof::Followed,
     ),
     (
         "orchestratord check --config /etc/cloud-code/orchestratord.toml",
-        Proof::Here,
+        Proof::Followed,
     ),
     (
         "orchestratord --config /etc/cloud-code/orchestratord.toml",
-        Proof::By("tests/src/cluster.rs", "--config"),
+        Proof::Followed,
     ),
-    ("cloud-code doctor", Proof::Understood),
+    ("cloud-code doctor", Proof::Followed),
     ("cloud-code", Proof::Understood),
     ("cloud-code --host alice@server", Proof::Understood),
     (
@@ -128,8 +130,8 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_command_in_the_readme_has_its_proof() {
-    let lines = lines();
-    assert!(!lines.is_empty());
+    let (lines, steps) = (lines(), page::steps());
+    assert!(!lines.is_empty() && !steps.is_empty());
     for line in &lines {
         let known = COMMANDS.iter().any(|(command, _)| command == line);
         assert!(known, "nothing shows that this works: {line}");
@@ -139,10 +141,16 @@ fn every_command_in_the_readme_has_its_proof() {
             lines.iter().any(|line| line == command),
             "the README has no {command}"
         );
-        if let Proof::By(file, text) = proof {
-            let by = std::fs::read_to_string(page::root().join(file));
-            let by = by.unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(by.contains(text), "{file} does not run {text}");
+        let followed = |part: &str| steps.iter().any(|step| step.command.contains(part));
+        match proof {
+            Proof::Here | Proof::Understood => {}
+            Proof::Followed => assert!(followed(command), "no step: {command}"),
+            Proof::Like(part) => assert!(command.starts_with(part) && followed(part), "{command}"),
+            Proof::By(file, text) => {
+                let by = std::fs::read_to_string(page::root().join(file));
+                let by = by.unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert!(by.contains(text), "{file} does not run {text}");
+            }
         }
     }
 }

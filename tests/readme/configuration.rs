@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use orchestratord::config::{self, Config, FileFacts, FileKind, Files, RuntimeKind, Surroundings};
 
-use crate::page;
+use cloud_code_tests::readme as page;
 
 /// The machine after the steps of the README.
 struct Machine;

@@ -9,5 +9,4 @@
 
 mod commands;
 mod configuration;
-mod page;
 mod picture;

@@ -1,6 +1,6 @@
 //! The picture is the snapshot of the real screen.
 
-use crate::page;
+use cloud_code_tests::readme as page;
 
 const SNAPSHOT: &str = "tui/src/view/snapshots/cloud_code__view__tests__readme_100x28.snap";
 

@@ -10,6 +10,7 @@ pub mod forge;
 pub mod model;
 pub mod operator;
 pub mod programs;
+pub mod readme;
 pub mod sample;
 pub mod scripted;
 pub mod static_agentd;
