@@ -34,7 +34,8 @@ pub const SCHEMA: u64 = 1;
 /// The version byte in front of every record.
 const RECORD: u8 = 1;
 
-const FILE: &str = "state.redb";
+/// The name of the store in `state_dir`.
+pub const FILE: &str = "state.redb";
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,6 @@
 //! The events: append-only, numbered without a gap.
 
-use redb::{
-    ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use cloud_code_domain::event::Event;
 

@@ -22,6 +22,12 @@ pub struct Contents {
     pub tasks: u64,
 }
 
+impl std::fmt::Display for Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} tasks and {} events", self.tasks, self.events)
+    }
+}
+
 /// Reads a store that no daemon uses from end to end.
 ///
 /// # Errors
@@ -52,7 +58,10 @@ pub fn verify(path: &Path) -> Result<Contents, StoreError> {
     for table in [Table::Tasks, Table::Finished] {
         for task in store.scan::<Task>(table, "")? {
             tasks += 1;
-            agree(Subject::Task(task.id.to_string()), task.state.name().as_str())?;
+            agree(
+                Subject::Task(task.id.to_string()),
+                task.state.name().as_str(),
+            )?;
         }
     }
     for agent in store.scan::<Agent>(Table::Agents, "")? {
