@@ -81,6 +81,14 @@ const COMMANDS: &[(&str, Proof)] = &[
         "orchestratord --config /etc/cloud-code/orchestratord.toml",
         Proof::Followed,
     ),
+    (
+        "orchestratord backup /var/backups/cloud-code",
+        Proof::By("tests/e2e/kills/backup.rs", "\"backup\""),
+    ),
+    (
+        "orchestratord restore /var/backups/cloud-code",
+        Proof::By("tests/e2e/kills/backup.rs", "\"restore\""),
+    ),
     ("cloud-code doctor", Proof::Followed),
     ("cloud-code", Proof::Understood),
     ("cloud-code --host alice@server", Proof::Understood),

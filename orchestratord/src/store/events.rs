@@ -1,6 +1,6 @@
 //! The events: append-only, numbered without a gap.
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use cloud_code_domain::event::Event;
 
@@ -13,6 +13,18 @@ pub(super) fn append(write: &WriteTransaction, events: &[Event]) -> Result<(), S
     for event in events {
         table
             .insert(event.seq, encode(event).as_slice())
+            .map_err(storage("written"))?;
+    }
+    Ok(())
+}
+
+/// All events of a store into a new one.
+pub(super) fn copy(store: &ReadTransaction, new: &WriteTransaction) -> Result<(), StoreError> {
+    let from = store.open_table(EVENTS).map_err(storage("read"))?;
+    let mut to = new.open_table(EVENTS).map_err(storage("written"))?;
+    for entry in from.iter().map_err(storage("read"))? {
+        let (seq, event) = entry.map_err(storage("read"))?;
+        to.insert(seq.value(), event.value())
             .map_err(storage("written"))?;
     }
     Ok(())
