@@ -22,7 +22,7 @@ use cloud_code_proto::v1;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::forge::{Forge, TOKEN};
+use crate::forge::{APP_ID, Forge, INSTALLATION_ID, TOKEN};
 use crate::model::{ModelServer, Script, Step};
 use crate::operator::Operator;
 use crate::programs;
@@ -248,6 +248,25 @@ impl Cluster {
 
     /// The worktree of a task, wherever it is.
     #[must_use]
+    /// Waits until the warning of the first project, on the operator's screen, is as `level` says.
+    ///
+    /// # Errors
+    /// Where it is not within [`PATIENCE`]; with what it is.
+    pub async fn warned(&self, level: impl Fn(&str) -> bool) -> Result<String> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let projects = self.operator()?.snapshot().await?.projects;
+            let warning = projects.into_iter().next().context("no project")?.warning;
+            if level(&warning) {
+                return Ok(warning);
+            }
+            if tokio::time::Instant::now() > deadline {
+                bail!("the warning is still {warning:?}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     pub fn worktree(&self, task: &str) -> Option<PathBuf> {
         let agents = fs::read_dir(self.state().join("agents")).ok()?;
         let homes = agents.flatten().map(|agent| agent.path());
@@ -325,6 +344,17 @@ poll_seconds = {poll_seconds}
 
 /// A local project on the bare repository `<root>/<name>.git`.
 #[must_use]
+/// The same, authorised as the forge's app: its key has to be in `<root>/app.pem`.
+#[must_use]
+pub fn app_project(forge: &Forge, poll_seconds: u32) -> String {
+    let app = format!(
+        "app = {{ id = {APP_ID}, private_key_file = \"{{root}}/app.pem\", \
+         installation_id = {INSTALLATION_ID} }}"
+    );
+    let token = "token_file = \"{root}/forge.token\"";
+    github_project(forge, poll_seconds, "").replace(token, &app)
+}
+
 pub fn local_project(name: &str, more: &str) -> String {
     format!(
         r#"

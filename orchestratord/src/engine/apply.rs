@@ -61,6 +61,7 @@ impl World {
             Input::AccountParked { account, parking } => self.park_account(&account, parking),
             Input::EffectStarted { key } => self.effect_started(&key),
             Input::EffectFinished { key, outcome } => self.effect_finished(&key, outcome),
+            Input::TrackerAsked { project, trouble } => self.tracker_asked(&project, trouble),
             Input::Act {
                 operator,
                 action,
@@ -130,6 +131,25 @@ impl World {
 
     fn disk_free(&mut self, free: u64) -> Reply {
         let short = free < self.config.agents.min_free_disk;
+    /// What keeps a tracker from answering is the operator's to know, once: nothing of the work is
+    /// wrong, and it goes on when the tracker answers again.
+    fn tracker_asked(&mut self, project: &ProjectName, trouble: Option<String>) -> Reply {
+        let (kind, detail) = match &trouble {
+            Some(what) => ("tracker_trouble", what.clone()),
+            None => ("tracker_answers", String::new()),
+        };
+        let before = match trouble {
+            Some(what) => self.troubles.insert(project.clone(), what),
+            None => self.troubles.remove(project),
+        };
+        if before.as_ref() != self.troubles.get(project) {
+            self.changes.projects.insert(project.clone());
+            let subject = Subject::Project(project.to_string());
+            self.record(EventActor::Engine, subject, kind, detail);
+        }
+        Reply::Ok
+    }
+
         if short != self.disk_short {
             self.disk_short = short;
             self.changes.host = true;

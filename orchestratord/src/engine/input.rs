@@ -124,6 +124,13 @@ pub enum Input {
     /// An effect is about to be made.
     EffectStarted {
         /// Its key.
+    /// A tracker was asked: what keeps it from answering, or none where it does answer.
+    TrackerAsked {
+        /// The project.
+        project: ProjectName,
+        /// The trouble, in a sentence.
+        trouble: Option<String>,
+    },
         key: String,
     },
     /// An effect was made, or not.

@@ -66,6 +66,10 @@ pub struct World {
     /// What the operator has to know of the host; never stored.
     pub warning: String,
     /// The time of the input that is being applied.
+    /// How many model calls of an execution failed one after the other; never stored.
+    pub(crate) failing: BTreeMap<ExecutionId, u32>,
+    /// What keeps trackers from answering; never stored.
+    pub troubles: BTreeMap<ProjectName, String>,
     pub now: Timestamp,
     pub(crate) next_event: u64,
     pub(crate) next_call: u64,

@@ -431,6 +431,7 @@ pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
         .into(),
         repository: config.repository.clone(),
         halted: world
+        .or_else(|| world.troubles.get(&config.name).cloned())
             .projects
             .get(&config.name)
             .is_some_and(|project| project.halted),
