@@ -4,6 +4,7 @@
 //! and remedy. The structs here are what the rest of the program sees: typed, checked, with all
 //! defaults filled in.
 
+mod account_secret;
 mod annotated;
 mod files;
 mod parse;
@@ -12,10 +13,12 @@ mod read;
 mod secret;
 mod value;
 
+pub use account_secret::AccountSecret;
 pub use annotated::annotated;
 pub use files::{FileFacts, FileKind, Files, RealFiles, Surroundings};
 pub use parse::parse;
 pub use problem::{Problem, Problems};
+pub use secret::Unfit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -168,7 +171,10 @@ pub struct AccountConfig {
     /// Where the API is.
     pub base_url: String,
     /// The secret, read from `secret_file`.
-    pub secret: SecretString,
+    pub secret: AccountSecret,
+    /// A usage limit that is over within this time is the coding CLI's to wait for; a later one parks
+    /// the account.
+    pub patience: Duration,
     /// `price = "none"`: models without a price are allowed and cost nothing.
     pub unpriced: bool,
 }

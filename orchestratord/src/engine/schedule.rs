@@ -54,12 +54,7 @@ impl World {
         if !open.is_empty() {
             return Some(Wait::Dependencies(open));
         }
-        let account = self
-            .config
-            .coding_clis
-            .get(&task.coding_cli)?
-            .account
-            .as_ref();
+        let account = self.account_of_task(task);
         if let Some(parking) = account.and_then(|account| self.parking(account)) {
             return Some(Wait::Account(parking.clone()));
         }

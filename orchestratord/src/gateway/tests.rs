@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use super::meter::{Ceiling, Charge, Lease, Refusal, Reservation, Tunnel};
+use crate::config::AccountSecret;
 use super::*;
 
 /// The provider's key; it must never be seen anywhere but at the provider.
@@ -226,7 +227,8 @@ fn account(kind: Provider, base_url: &str) -> AccountConfig {
         kind,
         auth: Authorisation::ApiKey,
         base_url: base_url.to_owned(),
-        secret: SecretString::from(KEY),
+        secret: AccountSecret::new("key".into(), KEY.into()),
+        patience: Duration::from_secs(300),
         unpriced: false,
     }
 }

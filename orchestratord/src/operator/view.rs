@@ -108,16 +108,17 @@ fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
             (format!("waits for {}", numbers.join(", ")), None)
         }
         Some(Wait::Account(Parking::UsageLimit { until })) => {
-            ("its account is parked".into(), Some(until.0))
+            ("its account is parked: a usage limit".into(), Some(until.0))
         }
         Some(Wait::Account(Parking::LogInAgain)) => {
-            ("its account has to be logged in again".into(), None)
-        }
-        Some(Wait::DailyLimit) => {
-            let tomorrow = world.now.day().saturating_add(1).saturating_mul(86_400_000);
+            let account = world.account_of_task(task);
+            let account = account.map_or_else(|| "NAME".to_owned(), ToString::to_string);
             (
-                "the project's daily limit is reached".into(),
-                Some(tomorrow),
+                format!(
+                    "its account's secret was refused: put a new one into secret_file of \
+                     accounts.{account}, then cloud-code resume account {account}"
+                ),
+                None,
             )
         }
         Some(Wait::Disk) => ("the host is short of room".into(), None),

@@ -145,7 +145,7 @@ fn a_small_configuration_has_all_its_defaults() {
 fn secrets_are_read_and_never_shown() {
     let config = read_text(GOOD).unwrap();
     let (_, account) = config.accounts.first_key_value().unwrap();
-    assert_eq!(account.secret.expose_secret(), "the-real-key");
+    assert_eq!(account.secret.get().expose_secret(), "the-real-key");
     let TrackerConfig::Github(github) = &config.projects[0].tracker else {
         panic!("{:?}", config.projects[0].tracker)
     };

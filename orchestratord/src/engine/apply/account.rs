@@ -30,7 +30,28 @@ impl World {
         (!parking.is_over(self.now)).then_some(parking)
     }
 
-    pub(super) fn open_call(&mut self, id: &ExecutionId, model: String, most: MicroUsd) -> Reply {
+    /// What limits the calls of a task are counted in, by what its coding CLI spends from.
+    #[must_use]
+    pub fn measure_of(&self, task: &Task) -> Measure {
+        let account = self.account_of_task(task);
+        account.map_or(Measure::Dollars, |account| self.measure(account))
+    }
+
+    /// The account that the next execution of a task spends from.
+    #[must_use]
+    pub fn account_of_task(&self, task: &Task) -> Option<&AccountName> {
+        let cli = self.config.coding_clis.get(&task.coding_cli)?;
+        cli.account.as_ref()
+    }
+
+    /// What limits the calls of an account are counted in.
+    #[must_use]
+    pub fn measure(&self, account: &AccountName) -> Measure {
+        let config = self.config.accounts.get(account);
+        config.map_or(Measure::Dollars, |config| config.auth.measure())
+    }
+
+    pub(super) fn open_call(&mut self, id: &ExecutionId, model: String, most: Amount) -> Reply {
         match self.may_call(id) {
             Err(refusal) => Reply::CallRefused(refusal),
             Ok(account) => {

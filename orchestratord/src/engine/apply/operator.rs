@@ -116,7 +116,12 @@ impl World {
                     return Err(ActRefusal::NotFound(format!("account {account}")));
                 }
                 self.unpark(&account, actor.clone());
-                Ok((format!("account {account} is used again"), None))
+                Ok((
+                    format!(
+                        "account {account} is used again, with the secret that is in its file now"
+                    ),
+                    None,
+                ))
             }
         }
     }

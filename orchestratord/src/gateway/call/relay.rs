@@ -231,7 +231,7 @@ impl Call {
         } else {
             self.nothing()
         };
-        if let Some(parking) = verdict::parking(status, &head, &error, now()) {
+        if let Some(parking) = verdict::parking(status, &head, &error, upstream.patience(), now()) {
             self.park(parking.clone()).await;
             agent.give(Head::Whole(self.refused(Refusal::Parked(parking))));
         } else if upstream.leaks_into(&body) {
