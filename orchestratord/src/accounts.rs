@@ -22,6 +22,7 @@ fn refusal(refused: CallRefusal) -> Refusal {
         CallRefusal::NotRunning | CallRefusal::NoAccount => Refusal::UnknownToken,
         CallRefusal::CostLimit => Refusal::CostLimit,
         CallRefusal::DailyLimit => Refusal::DailyLimit,
+        CallRefusal::RetryStorm => Refusal::RetryStorm,
         CallRefusal::Parked(parking) => Refusal::Parked(parking),
         CallRefusal::Stopping => Refusal::Halted,
     }
@@ -84,7 +85,14 @@ impl Meter for EngineMeter {
                 execution: reservation.execution,
                 call: reservation.id,
                 usage: charge.usage,
-                cost: charge.cost,
+                came_to: Amount {
+                    cost: charge.cost,
+                    tokens: charge.tokens,
+                },
+                answered: match charge.basis {
+                    Basis::Metered | Basis::Estimated => true,
+                    Basis::Ceiling | Basis::Nothing => false,
+                },
             };
             // Where the engine has stopped the reservation stays, and is charged at the next start.
             let _stopped = self.engine.send(input).await;

@@ -53,9 +53,11 @@ impl World {
                 execution,
                 call,
                 usage,
-                cost,
+                came_to,
+                answered,
             } => {
-                self.settle_call(&execution, call, Some((usage, cost)));
+                self.settle_call(&execution, call, Some((usage, came_to)));
+                self.note_answer(&execution, answered);
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),

@@ -111,8 +111,10 @@ pub enum Input {
         call: u64,
         /// Tokens, by the provider's own count.
         usage: Usage,
-        /// What they cost.
-        cost: MicroUsd,
+        /// Their price, and those of them that count towards a limit.
+        came_to: Amount,
+        /// Whether the model answered to the end.
+        answered: bool,
     },
     /// A provider said that an account cannot be used.
     AccountParked {
@@ -353,6 +355,8 @@ pub enum CallRefusal {
     /// The task's cost limit is reached.
     CostLimit,
     /// The project's daily limit is reached.
+    /// Its calls failed too often in a row.
+    RetryStorm,
     DailyLimit,
     /// The account is parked.
     Parked(Parking),

@@ -126,6 +126,9 @@ pub enum Refusal {
     #[error("an operator has halted this work")]
     Halted,
 }
+    /// Its calls failed too often in a row.
+    #[error("too many calls failed one after the other; the task is tried again later")]
+    RetryStorm,
 
 /// A parking in words.
 fn told(parking: &Parking) -> String {

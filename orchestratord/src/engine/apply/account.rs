@@ -87,6 +87,7 @@ impl World {
                 StopReason::CostLimit => CallRefusal::CostLimit,
                 StopReason::Cancelled
                 | StopReason::AccountParked
+                StopReason::RetryStorm => CallRefusal::RetryStorm,
                 | StopReason::Authentication
                 | StopReason::Halted => CallRefusal::Stopping,
             });
@@ -176,7 +177,29 @@ impl World {
         }
     }
 
-    fn spent(&mut self, id: &ExecutionId, of: &Reservation, usage: Usage, cost: MicroUsd) {
+    /// Counts the calls of an execution that failed one after the other. Its coding CLI may not say
+    /// that it tries again and again, and each answer looks like a sign of life.
+    pub(super) fn note_answer(&mut self, id: &ExecutionId, answered: bool) {
+        let running = self
+            .executions
+            .get(id)
+            .is_some_and(|execution| !execution.state.is_finished() && execution.stop.is_none());
+        if answered || !running {
+            self.failing.remove(id);
+            return;
+        }
+        let failures = self.failing.entry(id.clone()).or_default();
+        *failures = failures.saturating_add(1);
+        if *failures > self.config.agents.limits.retries {
+            self.failing.remove(id);
+            let subject = Subject::Task(id.task.to_string());
+            let detail = "its model calls fail one after the other";
+            self.record(EventActor::Engine, subject, "retry_storm", detail);
+            self.stop(id, StopReason::RetryStorm);
+        }
+    }
+
+    fn note_spending(&mut self, id: &ExecutionId, of: &Reservation, usage: Usage, came_to: Amount) {
         let (Some(task), Some(execution)) = (self.tasks.get(&id.task), self.executions.get(id))
         else {
             return;
