@@ -2,10 +2,11 @@
 
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::id::{AccountName, AgentId};
+use cloud_code_domain::limit::Amount;
 use futures_util::future::BoxFuture;
 
 use crate::engine::{CallRefusal, Engine, Input, Reply};
-use crate::gateway::meter::{Ceiling, Charge, Lease, Meter, Refusal, Reservation, Tunnel};
+use crate::gateway::meter::{Basis, Ceiling, Charge, Lease, Meter, Refusal, Reservation, Tunnel};
 use crate::sessions::Briefing;
 
 /// See the module.
@@ -21,8 +22,8 @@ fn refusal(refused: CallRefusal) -> Refusal {
     match refused {
         CallRefusal::NotRunning | CallRefusal::NoAccount => Refusal::UnknownToken,
         CallRefusal::CostLimit => Refusal::CostLimit,
-        CallRefusal::DailyLimit => Refusal::DailyLimit,
         CallRefusal::RetryStorm => Refusal::RetryStorm,
+        CallRefusal::DailyLimit => Refusal::DailyLimit,
         CallRefusal::Parked(parking) => Refusal::Parked(parking),
         CallRefusal::Stopping => Refusal::Halted,
     }
@@ -65,7 +66,10 @@ impl Meter for EngineMeter {
             let input = Input::CallOpened {
                 execution: lease.execution.clone(),
                 model: ceiling.model.clone(),
-                most: ceiling.cost,
+                most: Amount {
+                    cost: ceiling.cost,
+                    tokens: ceiling.tokens,
+                },
             };
             match self.engine.send(input).await {
                 Ok(Reply::CallAllowed { call }) => Ok(Reservation {

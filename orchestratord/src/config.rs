@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::agent::AgentType;
-use cloud_code_domain::cost::MicroUsd;
 use cloud_code_domain::id::{AccountName, CodingCliName, ProjectName};
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::routing::RoutingTable;
 use cloud_code_domain::task::TaskType;
 use cloud_code_domain::workspace::WorkspaceMode;
@@ -273,10 +273,10 @@ pub struct ProjectConfig {
     pub home_seed: Option<PathBuf>,
     /// Failed executions since the last human input.
     pub max_attempts: u32,
-    /// Per task.
-    pub cost_limit: MicroUsd,
-    /// Per project and day (UTC).
-    pub daily_limit: MicroUsd,
+    /// Per task: dollars of accounts with a key, tokens of subscriptions.
+    pub task_limit: Amount,
+    /// Per project and day (UTC), in the same way.
+    pub daily_limit: Amount,
     /// Paths that a person has to pass besides the built-in ones (`.github/**`, …).
     pub protected_paths: Vec<String>,
     /// The most the gate accepts.

@@ -44,6 +44,8 @@ pub struct Setting {
     pub top: String,
     /// In `[agents]`.
     pub agents: String,
+    /// In `[accounts.scripted]`.
+    pub account: String,
     /// Workstations of each project; 0: two.
     pub seats: u32,
     /// After all else: projects, more coding CLIs.
@@ -246,8 +248,6 @@ impl Cluster {
         }
     }
 
-    /// The worktree of a task, wherever it is.
-    #[must_use]
     /// Waits until the warning of the first project, on the operator's screen, is as `level` says.
     ///
     /// # Errors
@@ -267,6 +267,8 @@ impl Cluster {
         }
     }
 
+    /// The worktree of a task, wherever it is.
+    #[must_use]
     pub fn worktree(&self, task: &str) -> Option<PathBuf> {
         let agents = fs::read_dir(self.state().join("agents")).ok()?;
         let homes = agents.flatten().map(|agent| agent.path());
@@ -342,8 +344,6 @@ poll_seconds = {poll_seconds}
     )
 }
 
-/// A local project on the bare repository `<root>/<name>.git`.
-#[must_use]
 /// The same, authorised as the forge's app: its key has to be in `<root>/app.pem`.
 #[must_use]
 pub fn app_project(forge: &Forge, poll_seconds: u32) -> String {
@@ -355,6 +355,8 @@ pub fn app_project(forge: &Forge, poll_seconds: u32) -> String {
     github_project(forge, poll_seconds, "").replace(token, &app)
 }
 
+/// A local project on the bare repository `<root>/<name>.git`.
+#[must_use]
 pub fn local_project(name: &str, more: &str) -> String {
     format!(
         r#"
@@ -403,6 +405,7 @@ fn configuration(setting: &Setting, model: &str, listen: &str) -> String {
     let Setting {
         top,
         agents,
+        account,
         seats,
         rest,
     } = setting;
@@ -437,7 +440,7 @@ count = {seats}
 
 [accounts.scripted]
 kind = "anthropic"
-auth = "api_key"
+{account}
 base_url = "{model}"
 secret_file = "{{root}}/provider.key"
 

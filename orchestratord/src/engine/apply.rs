@@ -61,9 +61,9 @@ impl World {
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),
+            Input::TrackerAsked { project, trouble } => self.tracker_asked(&project, trouble),
             Input::EffectStarted { key } => self.effect_started(&key),
             Input::EffectFinished { key, outcome } => self.effect_finished(&key, outcome),
-            Input::TrackerAsked { project, trouble } => self.tracker_asked(&project, trouble),
             Input::Act {
                 operator,
                 action,
@@ -131,8 +131,6 @@ impl World {
         }
     }
 
-    fn disk_free(&mut self, free: u64) -> Reply {
-        let short = free < self.config.agents.min_free_disk;
     /// What keeps a tracker from answering is the operator's to know, once: nothing of the work is
     /// wrong, and it goes on when the tracker answers again.
     fn tracker_asked(&mut self, project: &ProjectName, trouble: Option<String>) -> Reply {
@@ -152,6 +150,8 @@ impl World {
         Reply::Ok
     }
 
+    fn disk_free(&mut self, free: u64) -> Reply {
+        let short = free < self.config.agents.min_free_disk;
         if short != self.disk_short {
             self.disk_short = short;
             self.changes.host = true;

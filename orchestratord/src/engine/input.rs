@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use cloud_code_domain::account::Parking;
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::Usage;
 use cloud_code_domain::credential::CredentialType;
 use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
 use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, Remark};
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::report::ReportDelta;
 
@@ -100,8 +101,8 @@ pub enum Input {
         execution: ExecutionId,
         /// The model.
         model: String,
-        /// The most that it can cost.
-        most: MicroUsd,
+        /// The most that it can come to, in both measures.
+        most: Amount,
     },
     /// A model call has ended.
     CallSettled {
@@ -123,9 +124,6 @@ pub enum Input {
         /// Why, and until when.
         parking: Parking,
     },
-    /// An effect is about to be made.
-    EffectStarted {
-        /// Its key.
     /// A tracker was asked: what keeps it from answering, or none where it does answer.
     TrackerAsked {
         /// The project.
@@ -133,6 +131,9 @@ pub enum Input {
         /// The trouble, in a sentence.
         trouble: Option<String>,
     },
+    /// An effect is about to be made.
+    EffectStarted {
+        /// Its key.
         key: String,
     },
     /// An effect was made, or not.
@@ -354,9 +355,9 @@ pub enum CallRefusal {
     NotRunning,
     /// The task's cost limit is reached.
     CostLimit,
-    /// The project's daily limit is reached.
     /// Its calls failed too often in a row.
     RetryStorm,
+    /// The project's daily limit is reached.
     DailyLimit,
     /// The account is parked.
     Parked(Parking),

@@ -18,15 +18,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Uri};
 use http_body_util::BodyExt as _;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use super::meter::{Ceiling, Charge, Lease, Refusal, Reservation, Tunnel};
-use crate::config::AccountSecret;
 use super::*;
+use crate::config::AccountSecret;
 
 /// The provider's key; it must never be seen anywhere but at the provider.
 const KEY: &str = "sk-canary-0123456789";

@@ -24,9 +24,13 @@ pub(super) struct Bench {
     clock: Arc<AtomicI64>,
     thread: Joined,
     recorder: Option<Recorder>,
+    changes: Changes,
 }
 
-fn config(dir: &Path) -> Config {
+/// What is replaced in the configuration.
+pub(super) type Changes = &'static [(&'static str, &'static str)];
+
+fn config(dir: &Path, changes: Changes) -> Config {
     use std::os::unix::fs::PermissionsExt;
     let at = dir.display();
     std::fs::create_dir_all(dir.join("repository")).unwrap();
@@ -34,7 +38,7 @@ fn config(dir: &Path) -> Config {
     std::fs::set_permissions(dir.join("agentd"), std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(dir.join("secret"), "a-secret-of-the-provider\n").unwrap();
     std::fs::set_permissions(dir.join("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!(
+    let mut text = format!(
         r#"
 state_dir = "{at}/state"
 [operator]
@@ -61,6 +65,10 @@ repository = "{at}/repository"
 coding_cli = "scripted"
 "#
     );
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
     parse(&dir.join("orchestratord.toml"), &text, &RealFiles).unwrap_or_else(|bad| panic!("{bad}"))
 }
 
@@ -70,8 +78,15 @@ impl Bench {
             tempfile::tempdir().unwrap(),
             Arc::new(AtomicI64::new(1_000_000)),
             None,
+            &[],
         )
         .await
+    }
+
+    /// With this in its configuration.
+    pub(super) async fn with(changes: Changes) -> Self {
+        let clock = Arc::new(AtomicI64::new(1_000_000));
+        Self::over(tempfile::tempdir().unwrap(), clock, None, changes).await
     }
 
     pub(super) async fn recorded() -> (Self, Recorder) {
@@ -79,7 +94,7 @@ impl Bench {
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let dir = tempfile::tempdir().unwrap();
         (
-            Self::over(dir, clock, Some(recorder.clone())).await,
+            Self::over(dir, clock, Some(recorder.clone()), &[]).await,
             recorder,
         )
     }
@@ -88,8 +103,9 @@ impl Bench {
         dir: tempfile::TempDir,
         clock: Arc<AtomicI64>,
         recorder: Option<Recorder>,
+        changes: Changes,
     ) -> Self {
-        let config = Arc::new(config(dir.path()));
+        let config = Arc::new(config(dir.path(), changes));
         std::fs::create_dir_all(&config.state_dir).unwrap();
         let store = match recorder.clone() {
             Some(recorder) => Store::over(move || recorder.clone()).unwrap(),
@@ -113,6 +129,7 @@ impl Bench {
             clock,
             thread,
             recorder,
+            changes,
         };
         bench.hello().await;
         bench
@@ -126,12 +143,13 @@ impl Bench {
             clock,
             thread,
             recorder,
+            changes,
             ..
         } = self;
         engine.stop().await;
         assert!(tokio::task::spawn_blocking(|| thread.wait()).await.unwrap());
         drop(engine);
-        Self::over(dir, clock, recorder).await
+        Self::over(dir, clock, recorder, changes).await
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -308,7 +326,10 @@ impl Bench {
         let input = Input::CallOpened {
             execution: execution.clone(),
             model: "a-model".into(),
-            most: MicroUsd(100_000),
+            most: Amount {
+                cost: MicroUsd(100_000),
+                tokens: Tokens(50_000),
+            },
         };
         match self.engine.send(input).await.unwrap() {
             Reply::CallAllowed { call } => Ok(call),
