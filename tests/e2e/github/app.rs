@@ -68,20 +68,21 @@ async fn an_app_that_is_suspended_or_gone_is_told_and_nothing_fails() -> Result<
     assert!(told.contains("have it unsuspended"), "{told}");
     // It ends while nothing can be pushed, and waits for that.
     std::fs::write(go, "")?;
-    scene.cluster.task_in(&task, "publishing").await?;
+    let operator = scene.cluster.operator()?;
+    let held = |task: &v1::Task| task.state_detail.contains("checked and pushed");
+    operator.wait_for(&task, "held", PATIENCE, held).await?;
     scene.forge.set_installation(Installation::Deleted);
     let told = scene
         .cluster
         .warned(|told| told.contains("uninstalled"))
         .await?;
     assert!(told.contains("installation_id"), "{told}");
-    let waiting = scene.cluster.task_in(&task, "publishing").await?;
+    let waiting = operator.wait_for(&task, "held", PATIENCE, held).await?;
     assert_eq!(waiting.attempts, 0);
 
     scene.forge.set_installation(Installation::Active);
     scene.cluster.warned(str::is_empty).await?;
     let is = |task: &v1::Task| task.state == "review";
-    let operator = scene.cluster.operator()?;
     let task = operator.wait_for(&task, "review", PATIENCE, is).await?;
     assert_eq!((task.attempts, task.pull_request.is_some()), (0, true));
     scene.end();
