@@ -204,10 +204,9 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             let body = br#"{"message":"no"}"#;
             let failure = Failure::answered(Access::Read, "POST x", status, body, None);
-            match failure.of_installation(7, 9).into() {
-                Trouble::Later { what, until: None } => assert!(what.contains(remedy), "{what}"),
-                other => panic!("{other:?}"),
-            }
+            let trouble = Trouble::from(failure.of_installation(7, 9));
+            assert!(matches!(trouble, Trouble::Later { until: None, .. }));
+            assert!(trouble.to_string().contains(remedy), "{trouble}");
         }
         let suspended = br#"{"message":"This installation has been suspended"}"#;
         let forbidden = |body: &[u8]| {
