@@ -16,7 +16,7 @@ use crate::config::{Config, TrackerConfig};
 use crate::engine::{Engine, Input, Reply};
 use crate::issues::{About, Hint, Intake, Taken, Unavailable, poll, webhook};
 use crate::operator::{Allowed, OperatorService, Parts, listen};
-use crate::ports::IssueTracker;
+use crate::ports::{IssueTracker, Trouble};
 
 use super::wiring::Wired;
 
@@ -199,22 +199,12 @@ async fn polls(
         let Ok(cursor) = cursor else { return };
         let outcome = poll::poll(&*tracker, &project, &cursor.unwrap_or_default()).await;
         let pause = poll::pause(&outcome, pace.interval, super::now());
-        match outcome {
-            Ok(polled) => {
-                if !hinted(&engine, &project, polled).await {
-                    return;
-                }
-            }
-            Err(trouble) => {
-                tracing::warn!(%project, %trouble, "a poll has to wait");
-                let input = Input::TrackerAsked {
-                    project: project.clone(),
-                    trouble: Some(trouble.to_string()),
-                };
-                if engine.send(input).await.is_err() {
-                    return;
-                }
-            }
+        let taken = match outcome {
+            Ok(polled) => hinted(&engine, &project, polled).await,
+            Err(trouble) => troubled(&engine, &project, &trouble).await,
+        };
+        if !taken {
+            return;
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -222,6 +212,16 @@ async fn polls(
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// What keeps the tracker from answering is told; false where the engine has stopped.
+async fn troubled(engine: &Engine, project: &ProjectName, trouble: &Trouble) -> bool {
+    tracing::warn!(%project, %trouble, "a poll has to wait");
+    let input = Input::TrackerAsked {
+        project: project.clone(),
+        trouble: Some(trouble.to_string()),
+    };
+    engine.send(input).await.is_ok()
 }
 
 /// The hints of a poll and its cursor are one input: the cursor never moves past what is not durable.
