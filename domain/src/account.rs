@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::AccountName;
+use crate::limit::Measure;
 use crate::time::Timestamp;
 
 /// Whose API an account speaks to.
@@ -23,6 +24,17 @@ pub enum Authorisation {
     ApiKey,
     /// The long-lived token of a subscription; dollars are notional, limits count tokens.
     ClaudeToken,
+}
+
+impl Authorisation {
+    /// What the limits of its calls are counted in.
+    #[must_use]
+    pub fn measure(self) -> Measure {
+        match self {
+            Self::ApiKey => Measure::Dollars,
+            Self::ClaudeToken => Measure::Tokens,
+        }
+    }
 }
 
 /// Why an account is not used now.

@@ -3,7 +3,8 @@
 //! Facts are ours and stand in the open. What an agent says stands in code and in fences
 //! ([`crate::text`]), and is named as what the agent says.
 
-use crate::cost::MicroUsd;
+use crate::cost::{MicroUsd, Tokens};
+use crate::limit::Measure;
 use crate::report::{Criterion, CriterionStatus, Progress};
 use crate::task::{BlockedReason, PullRequestRecord, Task, TaskState, waiting_sentence};
 use crate::text::{inert, quoted, visible};
@@ -133,7 +134,7 @@ fn blocked(reason: &BlockedReason, task: &Task) -> Vec<String> {
             lines
         }
         BlockedReason::NeedsCredential => vec![command("approvals")],
-        BlockedReason::CostLimit => vec![command(&format!("task grant {} <dollars>", task.id))],
+        BlockedReason::CostLimit => vec![command(&task.grant_command())],
         BlockedReason::PublishRejected {
             findings, passable, ..
         } => {
@@ -168,8 +169,14 @@ fn facts(task: &Task) -> Option<String> {
         let (attempts, max) = (task.attempts, task.max_attempts);
         facts.push(format!("- {attempts} of {max} attempts failed"));
     }
-    if task.cost > MicroUsd(0) {
-        facts.push(format!("- Cost ${} of ${}", task.cost, task.cost_limit));
+    let spent = task.spent();
+    if spent.cost > MicroUsd(0) {
+        let level = spent.level(Measure::Dollars, task.limits());
+        facts.push(format!("- Cost {level}"));
+    }
+    if spent.tokens > Tokens(0) {
+        let level = spent.level(Measure::Tokens, task.limits());
+        facts.push(format!("- Used {level} of a subscription"));
     }
     if let Some(pull_request) = &task.pull_request {
         facts.push(format!("- {}", pull_request_fact(pull_request)));

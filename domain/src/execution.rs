@@ -105,6 +105,8 @@ pub enum StopReason {
     Authentication,
     /// The operator halted the fleet or the project.
     Halted,
+    /// Its model calls failed one after the other, and none succeeded in between.
+    RetryStorm,
 }
 
 impl fmt::Display for FailureCause {

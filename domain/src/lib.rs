@@ -37,6 +37,7 @@ pub mod report;
 pub mod account;
 pub mod cost;
 pub mod credential;
+pub mod limit;
 pub mod price;
 
 pub mod comment;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cost::MicroUsd;
+use crate::cost::{MicroUsd, Tokens};
 use crate::id::{AccountName, AgentId, ProjectName, RequestId, TaskId};
 use crate::task::Priority;
 
@@ -63,6 +63,13 @@ pub enum Action {
         /// The new limit.
         limit: MicroUsd,
     },
+    /// Sets what a task may use of a subscription; a task blocked on its limit goes on.
+    SetTokenLimit {
+        /// The task.
+        task: TaskId,
+        /// The new limit.
+        limit: Tokens,
+    },
     /// Grants a credential request.
     Approve {
         /// The request.
@@ -101,7 +108,7 @@ impl Action {
             Self::Pass(_) => "pass",
             Self::Merge(_) => "merge",
             Self::Close(_) => "close",
-            Self::SetCostLimit { .. } => "grant",
+            Self::SetCostLimit { .. } | Self::SetTokenLimit { .. } => "grant",
             Self::Approve { .. } => "approve",
             Self::Deny { .. } => "deny",
             Self::Halt(_) => "halt",

@@ -38,6 +38,12 @@ impl Timestamp {
         self.0.div_euclid(86_400_000)
     }
 
+    /// When the next day begins (UTC).
+    #[must_use]
+    pub fn next_day(self) -> Self {
+        Self(self.day().saturating_add(1).saturating_mul(86_400_000))
+    }
+
     /// The date and time to the minute, for people: `2026-01-31 04:05 UTC`. Years are cut to 0 to
     /// 9999: a time from outside may be anything.
     #[must_use]

@@ -2,10 +2,11 @@
 
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::id::{AccountName, AgentId};
+use cloud_code_domain::limit::Amount;
 use futures_util::future::BoxFuture;
 
 use crate::engine::{CallRefusal, Engine, Input, Reply};
-use crate::gateway::meter::{Ceiling, Charge, Lease, Meter, Refusal, Reservation, Tunnel};
+use crate::gateway::meter::{Basis, Ceiling, Charge, Lease, Meter, Refusal, Reservation, Tunnel};
 use crate::sessions::Briefing;
 
 /// See the module.
@@ -21,6 +22,7 @@ fn refusal(refused: CallRefusal) -> Refusal {
     match refused {
         CallRefusal::NotRunning | CallRefusal::NoAccount => Refusal::UnknownToken,
         CallRefusal::CostLimit => Refusal::CostLimit,
+        CallRefusal::RetryStorm => Refusal::RetryStorm,
         CallRefusal::DailyLimit => Refusal::DailyLimit,
         CallRefusal::Parked(parking) => Refusal::Parked(parking),
         CallRefusal::Stopping => Refusal::Halted,
@@ -64,7 +66,10 @@ impl Meter for EngineMeter {
             let input = Input::CallOpened {
                 execution: lease.execution.clone(),
                 model: ceiling.model.clone(),
-                most: ceiling.cost,
+                most: Amount {
+                    cost: ceiling.cost,
+                    tokens: ceiling.tokens,
+                },
             };
             match self.engine.send(input).await {
                 Ok(Reply::CallAllowed { call }) => Ok(Reservation {
@@ -84,7 +89,14 @@ impl Meter for EngineMeter {
                 execution: reservation.execution,
                 call: reservation.id,
                 usage: charge.usage,
-                cost: charge.cost,
+                came_to: Amount {
+                    cost: charge.cost,
+                    tokens: charge.tokens,
+                },
+                answered: match charge.basis {
+                    Basis::Metered | Basis::Estimated => true,
+                    Basis::Ceiling | Basis::Nothing => false,
+                },
             };
             // Where the engine has stopped the reservation stays, and is charged at the next start.
             let _stopped = self.engine.send(input).await;

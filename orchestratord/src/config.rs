@@ -4,6 +4,7 @@
 //! and remedy. The structs here are what the rest of the program sees: typed, checked, with all
 //! defaults filled in.
 
+mod account_secret;
 mod annotated;
 mod files;
 mod parse;
@@ -12,10 +13,12 @@ mod read;
 mod secret;
 mod value;
 
+pub use account_secret::AccountSecret;
 pub use annotated::annotated;
 pub use files::{FileFacts, FileKind, Files, RealFiles, Surroundings};
 pub use parse::parse;
 pub use problem::{Problem, Problems};
+pub use secret::Unfit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +26,8 @@ use std::time::Duration;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::agent::AgentType;
-use cloud_code_domain::cost::MicroUsd;
 use cloud_code_domain::id::{AccountName, CodingCliName, ProjectName};
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::routing::RoutingTable;
 use cloud_code_domain::task::TaskType;
 use cloud_code_domain::workspace::WorkspaceMode;
@@ -172,7 +175,10 @@ pub struct AccountConfig {
     /// Where the API is.
     pub base_url: String,
     /// The secret, read from `secret_file`.
-    pub secret: SecretString,
+    pub secret: AccountSecret,
+    /// A usage limit that is over within this time is the coding CLI's to wait for; a later one parks
+    /// the account.
+    pub patience: Duration,
     /// `price = "none"`: models without a price are allowed and cost nothing.
     pub unpriced: bool,
 }
@@ -271,10 +277,10 @@ pub struct ProjectConfig {
     pub home_seed: Option<PathBuf>,
     /// Failed executions since the last human input.
     pub max_attempts: u32,
-    /// Per task.
-    pub cost_limit: MicroUsd,
-    /// Per project and day (UTC).
-    pub daily_limit: MicroUsd,
+    /// Per task: dollars of accounts with a key, tokens of subscriptions.
+    pub task_limit: Amount,
+    /// Per project and day (UTC), in the same way.
+    pub daily_limit: Amount,
     /// Paths that a person has to pass besides the built-in ones (`.github/**`, …).
     pub protected_paths: Vec<String>,
     /// The most the gate accepts.

@@ -9,6 +9,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
 
+/// What is logged where nobody says otherwise. octocrab calls every answer of 5xx an error; whether one
+/// is a human's business is known where the trouble is handled, and said there in one line.
+const QUIET: &str = "info,octocrab=off,hyper=warn";
+
 /// Starts logging. `CLOUD_CODE_LOG` filters, in the syntax of `RUST_LOG`.
 ///
 /// # Errors
@@ -25,8 +29,8 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         .max_log_files(14)
         .build(&dir)
         .with_context(|| format!("cannot log to {}", dir.display()))?;
-    let filter = EnvFilter::try_from_env("CLOUD_CODE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,octocrab=warn,hyper=warn"));
+    let filter =
+        EnvFilter::try_from_env("CLOUD_CODE_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(files);

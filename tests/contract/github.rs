@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use cloud_code_domain::cost::MicroUsd;
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::workspace::WorkspaceMode;
 use cloud_code_tests::forge::{Forge, TOKEN};
 use orchestratord::config::{
@@ -101,8 +101,8 @@ fn project(git_url: &str, github: &GithubConfig) -> Result<ProjectConfig> {
         commit_leftovers: true,
         home_seed: None,
         max_attempts: 3,
-        cost_limit: MicroUsd(2_000_000),
-        daily_limit: MicroUsd(50_000_000),
+        task_limit: Amount::default(),
+        daily_limit: Amount::default(),
         protected_paths: Vec::new(),
         gate: GateLimits::default(),
     })

@@ -1,5 +1,6 @@
 //! A GitHub project, from the label to the merge.
 
+mod app;
 mod intake;
 mod people;
 

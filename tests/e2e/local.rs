@@ -1,7 +1,9 @@
 //! A local project: what an operator decides, and what a project is configured to do.
 
+mod accounts;
 mod decisions;
 mod foreign;
+mod limits;
 mod project;
 mod refusals;
 mod turns;

@@ -22,7 +22,7 @@ use cloud_code_proto::v1;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::forge::{Forge, TOKEN};
+use crate::forge::{APP_ID, Forge, INSTALLATION_ID, TOKEN};
 use crate::model::{ModelServer, Script, Step};
 use crate::operator::Operator;
 use crate::programs;
@@ -44,6 +44,8 @@ pub struct Setting {
     pub top: String,
     /// In `[agents]`.
     pub agents: String,
+    /// In `[accounts.scripted]`.
+    pub account: String,
     /// Workstations of each project; 0: two.
     pub seats: u32,
     /// After all else: projects, more coding CLIs.
@@ -265,6 +267,25 @@ impl Cluster {
         .await
     }
 
+    /// Waits until the warning of the first project, on the operator's screen, is as `level` says.
+    ///
+    /// # Errors
+    /// Where it is not within [`PATIENCE`]; with what it is.
+    pub async fn warned(&self, level: impl Fn(&str) -> bool) -> Result<String> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let projects = self.operator()?.snapshot().await?.projects;
+            let warning = projects.into_iter().next().context("no project")?.warning;
+            if level(&warning) {
+                return Ok(warning);
+            }
+            if tokio::time::Instant::now() > deadline {
+                bail!("the warning is still {warning:?}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// The worktree of a task, wherever it is.
     #[must_use]
     pub fn worktree(&self, task: &str) -> Option<PathBuf> {
@@ -353,6 +374,17 @@ poll_seconds = {poll_seconds}
     )
 }
 
+/// The same, authorised as the forge's app: its key has to be in `<root>/app.pem`.
+#[must_use]
+pub fn app_project(forge: &Forge, poll_seconds: u32) -> String {
+    let app = format!(
+        "app = {{ id = {APP_ID}, private_key_file = \"{{root}}/app.pem\", \
+         installation_id = {INSTALLATION_ID} }}"
+    );
+    let token = "token_file = \"{root}/forge.token\"";
+    github_project(forge, poll_seconds, "").replace(token, &app)
+}
+
 /// A local project on the bare repository `<root>/<name>.git`.
 #[must_use]
 pub fn local_project(name: &str, more: &str) -> String {
@@ -403,6 +435,7 @@ fn configuration(setting: &Setting, model: &str, listen: &str) -> String {
     let Setting {
         top,
         agents,
+        account,
         seats,
         rest,
     } = setting;
@@ -437,7 +470,7 @@ count = {seats}
 
 [accounts.scripted]
 kind = "anthropic"
-auth = "api_key"
+{account}
 base_url = "{model}"
 secret_file = "{{root}}/provider.key"
 

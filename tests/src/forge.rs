@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub use self::access::{APP_ID, INSTALLATION_ID};
+pub use self::access::{APP_ID, APP_KEY, INSTALLATION_ID, Installation};
 pub use self::contract::shared_data;
 pub use self::faults::Fault;
 pub use self::hooks::{Delivery, signature};
@@ -340,6 +340,25 @@ impl Forge {
     /// Ends all installation tokens.
     pub fn revoke_installation_tokens(&self) {
         self.shared.access().revoke_installations();
+    }
+
+    /// From now on installation tokens live so many seconds.
+    pub fn limit_installation_tokens(&self, seconds: i64) {
+        self.shared.access().limit_lifetime(seconds);
+    }
+
+    /// The owner suspends, deletes or restores the app's installation; a webhook tells of it.
+    pub fn set_installation(&self, to: Installation) {
+        let action = match to {
+            Installation::Active => "unsuspend",
+            Installation::Suspended => "suspend",
+            Installation::Deleted => "deleted",
+        };
+        self.shared.access().installation = to;
+        if to == Installation::Deleted {
+            self.shared.access().revoke_installations();
+        }
+        self.act(|state| state.tell_installation(action, INSTALLATION_ID));
     }
 
     /// How many installation tokens were made.

@@ -214,6 +214,8 @@ impl Turn {
             if matches!(done, Err(Halt::Failed { .. })) {
                 self.state.next = index;
             }
+            // As a real one writes its transcript: whoever is killed goes on from here.
+            self.state.save();
             done?;
         }
         Ok(())

@@ -86,12 +86,19 @@ pub(crate) enum Command {
         )]
         version: u64,
     },
-    /// Set what a task may cost; one that waits for it goes on
+    /// Set what a task may spend; one that waits for it goes on
+    ///
+    /// Where an account with a key pays, dollars are limited; where a subscription pays, tokens are.
+    /// A task that its project's daily limit holds back goes on today.
     Grant {
         /// The task's id, the start of one, #42, or PROJECT#42
         task: String,
-        /// Dollars
-        usd: String,
+        /// Dollars: 4.50
+        #[arg(required_unless_present = "tokens")]
+        usd: Option<String>,
+        /// Tokens of a subscription: 500k, 1.5M
+        #[arg(long, conflicts_with = "usd")]
+        tokens: Option<String>,
     },
     /// Stop what runs and give out no work: of one project, or of the whole fleet
     Halt {

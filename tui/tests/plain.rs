@@ -151,7 +151,7 @@ async fn tasks_can_be_narrowed_by_state() {
 async fn every_action_is_a_subcommand() {
     let host = Host::new();
     let task = || "s6y9v7mn".to_owned();
-    let lines: [(&[&str], Action, u64); 17] = [
+    let lines: [(&[&str], Action, u64); 18] = [
         (&["task", "accept", "s6y9v7mn"], Action::Accept(task()), 0),
         (&["task", "reject", "s6y9v7mn"], Action::Reject(task()), 0),
         (&["task", "retry", "s6y9v7mn"], Action::Retry(task()), 0),
@@ -200,6 +200,14 @@ async fn every_action_is_a_subcommand() {
             Action::SetCostLimit(v1::SetCostLimit {
                 task: task(),
                 limit_micro_usd: 4_500_000,
+            }),
+            0,
+        ),
+        (
+            &["grant", "s6y9v7mn", "--tokens", "500k"],
+            Action::SetTokenLimit(v1::SetTokenLimit {
+                task: task(),
+                limit_tokens: 500_000,
             }),
             0,
         ),
@@ -339,6 +347,9 @@ async fn misuse_is_exit_code_2() {
     for line in [
         &["task", "priority", "s6y9v7mn", "9"][..],
         &["grant", "s6y9v7mn", "lots"],
+        &["grant", "s6y9v7mn"],
+        &["grant", "s6y9v7mn", "--tokens", "lots"],
+        &["grant", "s6y9v7mn", "4.50", "--tokens", "500k"],
         &["resume", "a", "b"],
         &["frobnicate"],
         &["--host", "-oProxyCommand=x", "tasks"],
@@ -404,7 +415,7 @@ async fn what_is_listed_has_the_same_names_as_on_the_screen() {
     assert_eq!(costs.as_array().map(Vec::len), Some(5));
     let costs = host.run(&["costs", "--by", "model"]).await;
     assert!(
-        costs.out.starts_with("MODEL") && costs.out.contains("$18.40 together"),
+        costs.out.starts_with("MODEL") && costs.out.contains("$15.09 together, and ~$3.31"),
         "{}",
         costs.out
     );

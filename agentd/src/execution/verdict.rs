@@ -76,6 +76,9 @@ pub(crate) fn stop_ended(stop: Stop, words: &str) -> v1::Ended {
             v1::CancelReason::Authentication => {
                 failed(FailureCause::Authentication, "its account was refused")
             }
+            v1::CancelReason::RetryStorm => {
+                failed(FailureCause::RateLimited, "its model calls kept failing")
+            }
             v1::CancelReason::Unspecified
             | v1::CancelReason::Cancelled
             | v1::CancelReason::CostLimit

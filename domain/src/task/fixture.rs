@@ -1,7 +1,7 @@
 //! Tasks for tests.
 
 use super::{Conversation, Priority, PullRequestRecord, Task, TaskState, TaskType};
-use crate::cost::{MicroUsd, Usage};
+use crate::cost::{MicroUsd, Tokens, Usage};
 use crate::id::ExecutionId;
 use crate::issue::IssueRef;
 use crate::report::{Criterion, CriterionStatus, Progress, Report, ReportStatus};
@@ -42,7 +42,11 @@ pub(crate) fn bare(state: TaskState) -> Task {
         branch: "cloud-code/42-k3f9x2ab".to_owned(),
         base: None,
         cost_limit: MicroUsd(2_000_000),
+        token_limit: Tokens::PER_TASK,
         cost: MicroUsd(0),
+        notional: MicroUsd(0),
+        tokens: Tokens(0),
+        past_daily_limit: None,
         usage: Usage::default(),
         attempts: 0,
         max_attempts: 3,

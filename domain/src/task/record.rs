@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentType;
-use crate::cost::{MicroUsd, Usage};
+use crate::cost::{MicroUsd, Tokens, Usage};
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid, ProjectName, TaskId};
 use crate::issue::IssueRef;
+use crate::limit::{Amount, Level, Measure};
 use crate::report::{Criterion, CriterionStatus, Report};
 use crate::time::Timestamp;
 
@@ -50,10 +51,22 @@ pub struct Task {
     pub branch: String,
     /// The commit that the current or next execution starts from.
     pub base: Option<Oid>,
-    /// What it may cost.
+    /// What it may cost where an account with a key pays.
     pub cost_limit: MicroUsd,
-    /// What it has cost.
+    /// What it may use where a subscription pays.
+    #[serde(default = "per_task")]
+    pub token_limit: Tokens,
+    /// What it has cost by the price table, `notional` included.
     pub cost: MicroUsd,
+    /// The part of `cost` that subscriptions gave: it counts towards no limit.
+    #[serde(default)]
+    pub notional: MicroUsd,
+    /// Tokens that count towards `token_limit`.
+    #[serde(default)]
+    pub tokens: Tokens,
+    /// The day on which an operator lets it go past its project's daily limit.
+    #[serde(default)]
+    pub past_daily_limit: Option<i64>,
     /// Tokens of all its executions.
     pub usage: Usage,
     /// Failed executions since the last human input.
@@ -92,7 +105,51 @@ pub struct Task {
     pub updated_at: Timestamp,
 }
 
+fn per_task() -> Tokens {
+    Tokens::PER_TASK
+}
+
 impl Task {
+    /// What its limits allow.
+    #[must_use]
+    pub fn limits(&self) -> Amount {
+        Amount {
+            cost: self.cost_limit,
+            tokens: self.token_limit,
+        }
+    }
+
+    /// What counts towards its limits.
+    #[must_use]
+    pub fn spent(&self) -> Amount {
+        Amount {
+            cost: MicroUsd(self.cost.0.saturating_sub(self.notional.0)),
+            tokens: self.tokens,
+        }
+    }
+
+    /// The limit that stops it, as far as its numbers tell: one that is reached, else the one that
+    /// it spends from.
+    #[must_use]
+    pub fn nearest_limit(&self) -> Level {
+        let level = |measure| self.spent().level(measure, self.limits());
+        let (dollars, tokens) = (level(Measure::Dollars), level(Measure::Tokens));
+        if tokens.is_reached() || (self.tokens > Tokens(0) && !dollars.is_reached()) {
+            tokens
+        } else {
+            dollars
+        }
+    }
+
+    /// The words after `cloud-code` that raise that limit.
+    #[must_use]
+    pub fn grant_command(&self) -> String {
+        match self.nearest_limit() {
+            Level::Dollars { .. } => format!("grant {} <dollars>", self.id),
+            Level::Tokens { .. } => format!("grant {} --tokens <tokens>", self.id),
+        }
+    }
+
     /// The acceptance criteria, each with what the agent says of it. The list is the issue's; where
     /// the issue has none, it is the agent's.
     #[must_use]

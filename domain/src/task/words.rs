@@ -153,6 +153,9 @@ pub fn waiting_sentence(task: &Task) -> String {
             .unwrap_or_else(|| "an agent works on it".to_owned()),
         TaskState::Publishing(_) => "its result is being checked and pushed".to_owned(),
         TaskState::Review => "its pull request waits for people".to_owned(),
+        TaskState::Blocked(BlockedReason::CostLimit) => {
+            format!("{}: {}", BlockedReason::CostLimit, task.nearest_limit())
+        }
         TaskState::Blocked(reason) => reason.to_string(),
         TaskState::Completed => "its pull request was merged".to_owned(),
         TaskState::Failed(cause) => cause.to_string(),

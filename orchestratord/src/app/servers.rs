@@ -1,5 +1,6 @@
 //! What listens, and what asks by itself: the operator's socket, the webhook port, the polls.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use cloud_code_domain::id::ProjectName;
 use cloud_code_proto::{MAX_MESSAGE, v1};
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +16,7 @@ use crate::config::{Config, TrackerConfig};
 use crate::engine::{Engine, Input, Reply};
 use crate::issues::{About, Hint, Intake, Taken, Unavailable, poll, webhook};
 use crate::operator::{Allowed, OperatorService, Parts, listen};
-use crate::ports::IssueTracker;
+use crate::ports::{IssueTracker, Trouble};
 
 use super::wiring::Wired;
 
@@ -33,6 +35,7 @@ pub(super) fn spawn(
         ("the disk's watch", Ok(()))
     });
     let mut secrets = Vec::new();
+    let mut wakes = Wakes::new();
     for project in config.projects.iter().filter(|project| project.enabled) {
         let TrackerConfig::Github(github) = &project.tracker else {
             continue;
@@ -41,11 +44,16 @@ pub(super) fn spawn(
             secrets.push((project.name.clone(), secret.clone()));
         }
         if let Some(ports) = wired.hands.ports.get(&project.name) {
+            let wake = Arc::new(Notify::new());
+            wakes.insert(project.name.clone(), wake.clone());
             let polls = polls(
                 engine.clone(),
                 project.name.clone(),
                 ports.tracker.clone(),
-                github.poll,
+                Pace {
+                    interval: github.poll,
+                    wake,
+                },
                 stop.clone(),
             );
             parts.spawn(async move {
@@ -56,7 +64,10 @@ pub(super) fn spawn(
     }
     if let Some(webhooks) = &config.webhooks {
         let secrets = webhook::Secrets::new(secrets)?;
-        let intake = Arc::new(EngineIntake(engine.clone()));
+        let intake = Arc::new(EngineIntake {
+            engine: engine.clone(),
+            wakes,
+        });
         let router = webhook::router(secrets, intake, webhook::Limits::default());
         let listener = std::net::TcpListener::bind(webhooks.listen)
             .with_context(|| format!("cannot listen for webhooks on {}", webhooks.listen))?;
@@ -120,16 +131,29 @@ fn host_name() -> String {
         .into_owned()
 }
 
+/// What wakes the poll of a project.
+type Wakes = BTreeMap<ProjectName, Arc<Notify>>;
+
 /// Hints become inputs; they are answered when they are durable.
 #[derive(Debug)]
-struct EngineIntake(Engine);
+struct EngineIntake {
+    engine: Engine,
+    wakes: Wakes,
+}
 
 impl Intake for EngineIntake {
     fn hint(&self, hint: Hint) -> BoxFuture<'_, Result<Taken, Unavailable>> {
         Box::pin(async move {
             let number = match hint.about {
                 About::Issue(number) | About::PullRequest(number) | About::Either(number) => number,
-                About::Ping | About::Installation => return Ok(Taken::Accepted),
+                About::Ping => return Ok(Taken::Accepted),
+                About::Installation => {
+                    // What the app may do now is found by asking, not by believing.
+                    for wake in hint.projects.iter().filter_map(|name| self.wakes.get(name)) {
+                        wake.notify_one();
+                    }
+                    return Ok(Taken::Accepted);
+                }
                 About::Recorded(event) => {
                     tracing::info!(event, "a delivery that changes nothing");
                     return Ok(Taken::Accepted);
@@ -140,7 +164,7 @@ impl Intake for EngineIntake {
                 digest: hint.digest,
                 about: projects.map(|project| (project, number)).collect(),
             };
-            match self.0.send(input).await {
+            match self.engine.send(input).await {
                 Ok(Reply::Ok) => Ok(Taken::Accepted),
                 Ok(Reply::Duplicate) => Ok(Taken::Duplicate),
                 Ok(_) | Err(_) => Err(Unavailable),
@@ -149,12 +173,18 @@ impl Intake for EngineIntake {
     }
 }
 
+/// When a tracker is polled: regularly, and when something says that it answers otherwise now.
+struct Pace {
+    interval: Duration,
+    wake: Arc<Notify>,
+}
+
 /// Polls a tracker: a lost webhook costs time, never work.
 async fn polls(
     engine: Engine,
     project: ProjectName,
     tracker: Arc<dyn IssueTracker>,
-    interval: Duration,
+    pace: Pace,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
@@ -169,20 +199,30 @@ async fn polls(
             .await;
         let Ok(cursor) = cursor else { return };
         let outcome = poll::poll(&*tracker, &project, &cursor.unwrap_or_default()).await;
-        let pause = poll::pause(&outcome, interval, super::now());
-        match outcome {
-            Ok(polled) => {
-                if !hinted(&engine, &project, polled).await {
-                    return;
-                }
-            }
-            Err(trouble) => tracing::warn!(%project, %trouble, "a poll has to wait"),
+        let pause = poll::pause(&outcome, pace.interval, super::now());
+        let taken = match outcome {
+            Ok(polled) => hinted(&engine, &project, polled).await,
+            Err(trouble) => troubled(&engine, &project, &trouble).await,
+        };
+        if !taken {
+            return;
         }
         tokio::select! {
             () = stop.cancelled() => {}
+            () = pace.wake.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// What keeps the tracker from answering is told; false where the engine has stopped.
+async fn troubled(engine: &Engine, project: &ProjectName, trouble: &Trouble) -> bool {
+    tracing::warn!(%project, %trouble, "a poll has to wait");
+    let input = Input::TrackerAsked {
+        project: project.clone(),
+        trouble: Some(trouble.to_string()),
+    };
+    engine.send(input).await.is_ok()
 }
 
 /// The hints of a poll and its cursor are one input: the cursor never moves past what is not durable.
@@ -201,5 +241,9 @@ async fn hinted(engine: &Engine, project: &ProjectName, polled: poll::Polled) ->
         numbers: numbers.collect(),
         cursor: polled.cursor,
     };
-    engine.send(input).await.is_ok()
+    let answers = Input::TrackerAsked {
+        project: project.clone(),
+        trouble: None,
+    };
+    engine.send(input).await.is_ok() && engine.send(answers).await.is_ok()
 }

@@ -184,7 +184,7 @@ impl KnownSecrets for AllSecrets {
             .config
             .accounts
             .values()
-            .map(|account| account.secret.clone());
+            .map(|account| account.secret.get());
         let mut all: Vec<SecretString> = accounts.collect();
         for project in &self.config.projects {
             if let TrackerConfig::Github(github) = &project.tracker {

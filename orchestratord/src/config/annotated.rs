@@ -92,7 +92,8 @@ mod tests {
         let (one, other) = (&config.projects[0], &written.projects[0]);
         assert_eq!(one.trigger_labels, other.trigger_labels);
         assert_eq!(one.gate.pack_bytes, other.gate.pack_bytes);
-        assert_eq!(one.cost_limit, other.cost_limit);
+        assert_eq!(one.task_limit, other.task_limit);
+        assert_eq!(one.daily_limit, other.daily_limit);
         assert_eq!(config.agents.max_running, written.agents.max_running);
         assert_eq!(config.agents.limits.silence, written.agents.limits.silence);
     }

@@ -53,12 +53,15 @@ impl World {
                 execution,
                 call,
                 usage,
-                cost,
+                came_to,
+                answered,
             } => {
-                self.settle_call(&execution, call, Some((usage, cost)));
+                self.settle_call(&execution, call, Some((usage, came_to)));
+                self.note_answer(&execution, answered);
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),
+            Input::TrackerAsked { project, trouble } => self.tracker_asked(&project, trouble),
             Input::EffectStarted { key } => self.effect_started(&key),
             Input::EffectFinished { key, outcome } => self.effect_finished(&key, outcome),
             Input::Act {
@@ -126,6 +129,25 @@ impl World {
             self.deliveries.remove(&key);
             self.changes.deliveries.insert(key);
         }
+    }
+
+    /// What keeps a tracker from answering is the operator's to know, once: nothing of the work is
+    /// wrong, and it goes on when the tracker answers again.
+    fn tracker_asked(&mut self, project: &ProjectName, trouble: Option<String>) -> Reply {
+        let (kind, detail) = match &trouble {
+            Some(what) => ("tracker_trouble", what.clone()),
+            None => ("tracker_answers", String::new()),
+        };
+        let before = match trouble {
+            Some(what) => self.troubles.insert(project.clone(), what),
+            None => self.troubles.remove(project),
+        };
+        if before.as_ref() != self.troubles.get(project) {
+            self.changes.projects.insert(project.clone());
+            let subject = Subject::Project(project.to_string());
+            self.record(EventActor::Engine, subject, kind, detail);
+        }
+        Reply::Ok
     }
 
     fn disk_free(&mut self, free: u64) -> Reply {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use cloud_code_domain::account::Parking;
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::Usage;
 use cloud_code_domain::credential::CredentialType;
 use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
 use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, Remark};
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::report::ReportDelta;
 
@@ -100,8 +101,8 @@ pub enum Input {
         execution: ExecutionId,
         /// The model.
         model: String,
-        /// The most that it can cost.
-        most: MicroUsd,
+        /// The most that it can come to, in both measures.
+        most: Amount,
     },
     /// A model call has ended.
     CallSettled {
@@ -111,8 +112,10 @@ pub enum Input {
         call: u64,
         /// Tokens, by the provider's own count.
         usage: Usage,
-        /// What they cost.
-        cost: MicroUsd,
+        /// Their price, and those of them that count towards a limit.
+        came_to: Amount,
+        /// Whether the model answered to the end.
+        answered: bool,
     },
     /// A provider said that an account cannot be used.
     AccountParked {
@@ -120,6 +123,13 @@ pub enum Input {
         account: AccountName,
         /// Why, and until when.
         parking: Parking,
+    },
+    /// A tracker was asked: what keeps it from answering, or none where it does answer.
+    TrackerAsked {
+        /// The project.
+        project: ProjectName,
+        /// The trouble, in a sentence.
+        trouble: Option<String>,
     },
     /// An effect is about to be made.
     EffectStarted {
@@ -345,6 +355,8 @@ pub enum CallRefusal {
     NotRunning,
     /// The task's cost limit is reached.
     CostLimit,
+    /// Its calls failed too often in a row.
+    RetryStorm,
     /// The project's daily limit is reached.
     DailyLimit,
     /// The account is parked.

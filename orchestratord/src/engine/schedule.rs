@@ -7,6 +7,7 @@ use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::{Execution, ExecutionState};
 use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
+use cloud_code_domain::limit::Level;
 use cloud_code_domain::placement::{Candidate, Seat, place};
 use cloud_code_domain::task::{Task, TaskEvent, TaskState, TaskStateName};
 use cloud_code_domain::time::Timestamp;
@@ -25,8 +26,9 @@ pub enum Wait {
     Dependencies(Vec<u64>),
     /// Its account is parked.
     Account(Parking),
-    /// Its project's daily limit is reached; it goes on with the next day.
-    DailyLimit,
+    /// Its project's daily limit is reached; it goes on with the next day, or when an operator
+    /// grants it.
+    DailyLimit(Level),
     /// The host is short of room.
     Disk,
     /// Its base cannot be fetched; the last error.
@@ -54,17 +56,12 @@ impl World {
         if !open.is_empty() {
             return Some(Wait::Dependencies(open));
         }
-        let account = self
-            .config
-            .coding_clis
-            .get(&task.coding_cli)?
-            .account
-            .as_ref();
+        let account = self.account_of_task(task);
         if let Some(parking) = account.and_then(|account| self.parking(account)) {
             return Some(Wait::Account(parking.clone()));
         }
-        if self.spent_today(&task.project) >= config.daily_limit {
-            return Some(Wait::DailyLimit);
+        if let Some(level) = self.daily_limit_of(task) {
+            return Some(Wait::DailyLimit(level));
         }
         if self.disk_short {
             return Some(Wait::Disk);
@@ -290,7 +287,8 @@ impl World {
         Some(id)
     }
 
-    /// When something happens by itself next: a back-off or a parking is over. The outbox waits for
+    /// When something happens by itself next: a back-off or a parking is
+    /// over, a new day begins. The outbox waits for
     /// its effects itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
@@ -311,10 +309,10 @@ impl World {
             let ends = live.absent.as_ref()?.ends();
             Some(Timestamp(0).after(ends))
         });
-        tasks
-            .chain(accounts)
-            .chain(absent)
-            .filter(|at| *at > now)
-            .min()
+        let held_back =
+            |task: &Task| task.state == TaskState::Pending && self.daily_limit_of(task).is_some();
+        let midnight = self.tasks.values().any(held_back).then(|| now.next_day());
+        let all = tasks.chain(accounts).chain(absent).chain(midnight);
+        all.filter(|at| *at > now).min()
     }
 }

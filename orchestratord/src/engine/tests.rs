@@ -2,11 +2,13 @@
 
 mod backend;
 mod bench;
+mod limits;
 
 use cloud_code_domain::agent::AgentState;
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};
 use cloud_code_domain::credential::CredentialType;
 use cloud_code_domain::execution::FailureCause;
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::report::{CredentialAsk, ReportDelta, ReportStatus};
 use cloud_code_domain::task::{BlockedReason, TaskState};
@@ -208,7 +210,11 @@ async fn a_cost_limit_ends_the_turn_and_a_grant_goes_on() {
             output: 10,
             ..Usage::default()
         },
-        cost: MicroUsd(2_500_000),
+        came_to: Amount {
+            cost: MicroUsd(2_500_000),
+            tokens: Tokens(10),
+        },
+        answered: true,
     };
     bench.engine.send(settled).await.unwrap();
     assert_eq!(

@@ -17,6 +17,7 @@ use cloud_code_domain::execution::{Execution, ExecutionEvent};
 use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
+use cloud_code_domain::limit::Amount;
 use cloud_code_domain::machine::{Denied, Outcome};
 use cloud_code_domain::silence::Silence;
 use cloud_code_domain::task::{Task, TaskEvent, TaskState};
@@ -66,6 +67,10 @@ pub struct World {
     pub disk_short: bool,
     /// What the operator has to know of the host; never stored.
     pub warning: String,
+    /// How many model calls of an execution failed one after the other; never stored.
+    pub(crate) failing: BTreeMap<ExecutionId, u32>,
+    /// What keeps trackers from answering; never stored.
+    pub troubles: BTreeMap<ProjectName, String>,
     /// The time of the input that is being applied.
     pub now: Timestamp,
     pub(crate) next_event: u64,
@@ -389,15 +394,19 @@ impl World {
         self.next_event.saturating_sub(1)
     }
 
-    /// What a project has spent today.
+    /// What a project has spent today, as far as it counts towards its limit.
     #[must_use]
-    pub fn spent_today(&self, project: &ProjectName) -> cloud_code_domain::cost::MicroUsd {
+    pub fn spent_today(&self, project: &ProjectName) -> Amount {
         let today = self.now.day();
         self.spend
             .values()
             .filter(|row| row.day == today && row.project == *project)
-            .fold(cloud_code_domain::cost::MicroUsd::default(), |sum, row| {
-                sum.plus(row.cost)
-            })
+            .fold(Amount::default(), |sum, row| sum.plus(self.counts(row)))
+    }
+
+    /// What a row of spending counts as.
+    #[must_use]
+    pub fn counts(&self, row: &SpendRow) -> Amount {
+        Amount::of_call(self.measure(&row.account), row.cost, row.tokens)
     }
 }

@@ -66,7 +66,11 @@ impl TurnedAway {
                 (StatusCode::FORBIDDEN, "permission_error")
             }
             Self::Refused(
-                Refusal::CostLimit | Refusal::DailyLimit | Refusal::Parked(_) | Refusal::Halted,
+                Refusal::CostLimit
+                | Refusal::DailyLimit
+                | Refusal::Parked(_)
+                | Refusal::Halted
+                | Refusal::RetryStorm,
             ) => return stop(provider, &self.to_string()),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found_error"),
             Self::WrongAccount(_) | Self::BadSecret(_) | Self::Bad(_) | Self::Unpriced(_) => {

@@ -78,6 +78,7 @@ impl Door {
         let price = self.price(&lease, endpoint.provider(), &prepared.model)?;
         let ceiling = Ceiling {
             cost: price.map_or(MicroUsd(0), |price| most(&price, prepared.most)),
+            tokens: prepared.most.counted(),
             model: prepared.model,
         };
         let outgoing = Outgoing {

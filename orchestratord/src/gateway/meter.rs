@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use cloud_code_domain::account::Parking;
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};
 use cloud_code_domain::id::{AccountName, AgentId, ExecutionId};
 use futures_util::future::BoxFuture;
 
@@ -70,6 +70,8 @@ pub struct Ceiling {
     pub model: String,
     /// Every byte of the request at the dearest rate, and all the output it allows.
     pub cost: MicroUsd,
+    /// The same in tokens that count towards a limit.
+    pub tokens: Tokens,
 }
 
 /// Money set aside for one call.
@@ -90,6 +92,8 @@ pub struct Charge {
     pub usage: Usage,
     /// Their price; notional for a subscription.
     pub cost: MicroUsd,
+    /// The tokens that count towards a limit; more than are in `usage` where that is not known.
+    pub tokens: Tokens,
     /// How the two are known.
     pub basis: Basis,
 }
@@ -122,6 +126,9 @@ pub enum Refusal {
     /// The account is parked.
     #[error("the account cannot be used now: {}", told(.0))]
     Parked(Parking),
+    /// Its calls failed too often in a row.
+    #[error("too many calls failed one after the other; the task is tried again later")]
+    RetryStorm,
     /// An operator halted the fleet or the project.
     #[error("an operator has halted this work")]
     Halted,

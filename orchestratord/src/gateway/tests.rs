@@ -18,7 +18,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Uri};
 use http_body_util::BodyExt as _;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -26,6 +25,7 @@ use tower::ServiceExt as _;
 
 use super::meter::{Ceiling, Charge, Lease, Refusal, Reservation, Tunnel};
 use super::*;
+use crate::config::AccountSecret;
 
 /// The provider's key; it must never be seen anywhere but at the provider.
 const KEY: &str = "sk-canary-0123456789";
@@ -226,7 +226,8 @@ fn account(kind: Provider, base_url: &str) -> AccountConfig {
         kind,
         auth: Authorisation::ApiKey,
         base_url: base_url.to_owned(),
-        secret: SecretString::from(KEY),
+        secret: AccountSecret::new("key".into(), KEY.into()),
+        patience: Duration::from_secs(300),
         unpriced: false,
     }
 }

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::id::AccountName;
 use http::HeaderMap;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::headers;
 use super::route::Endpoint;
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, AccountSecret};
 
 /// Until a connection stands.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -33,7 +33,8 @@ pub(crate) struct Upstream {
     provider: Provider,
     authorisation: Authorisation,
     base: String,
-    secret: SecretString,
+    secret: AccountSecret,
+    patience: Duration,
     unpriced: bool,
     client: reqwest::Client,
 }
@@ -130,6 +131,7 @@ impl Upstream {
             authorisation: account.auth,
             base,
             secret: account.secret.clone(),
+            patience: account.patience,
             unpriced: account.unpriced,
             client,
         })
@@ -140,9 +142,15 @@ impl Upstream {
         self.unpriced
     }
 
+    /// How long a coding CLI is let wait for a usage limit.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Whether a text holds the account's secret.
     pub(crate) fn leaks_into(&self, text: &[u8]) -> bool {
-        let secret = self.secret.expose_secret().as_bytes();
+        let secret = self.secret.get();
+        let secret = secret.expose_secret().as_bytes();
         secret.len() >= 8 && text.windows(secret.len()).any(|window| window == secret)
     }
 
@@ -152,7 +160,7 @@ impl Upstream {
             &call.headers,
             self.provider,
             self.authorisation,
-            &self.secret,
+            &self.secret.get(),
         )
         .ok_or(NoAnswer::BadSecret)?;
         let beta = if call.beta { "?beta=true" } else { "" };

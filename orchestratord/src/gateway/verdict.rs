@@ -12,8 +12,6 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-/// A reset within this time is waited for by the coding CLI.
-const NEAR: Duration = Duration::from_secs(5 * 60);
 /// How long an account is parked whose provider names no time: somebody has to pay first, and that
 /// is looked at again after this.
 const UNNAMED: Duration = Duration::from_secs(60 * 60);
@@ -37,11 +35,13 @@ const QUOTA_WORDS: [&str; 4] = [
     "usage limit has been reached",
 ];
 
-/// Whether an error of the provider parks the account, and how.
+/// Whether an error of the provider parks the account, and how. A limit that is over within
+/// `patience` does not.
 pub(crate) fn parking(
     status: StatusCode,
     headers: &HeaderMap,
     body: &Value,
+    patience: Duration,
     now: Timestamp,
 ) -> Option<Parking> {
     let error = body.get("error");
@@ -62,7 +62,7 @@ pub(crate) fn parking(
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
         let until = reset(headers, error, now)?;
-        return (until.since(now) > NEAR).then(|| limit(until, now));
+        return (until.since(now) > patience).then(|| limit(until, now));
     }
     None
 }
@@ -145,6 +145,7 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(300);
     const NOW: Timestamp = Timestamp(1_767_225_600_000); // 2026-01-01T00:00:00Z
 
     fn judged(
@@ -161,7 +162,13 @@ mod tests {
                 )
             })
             .collect();
-        parking(StatusCode::from_u16(status).unwrap(), &headers, body, NOW)
+        parking(
+            StatusCode::from_u16(status).unwrap(),
+            &headers,
+            body,
+            PATIENCE,
+            NOW,
+        )
     }
 
     fn until(seconds: i64) -> Option<Parking> {

@@ -1,6 +1,6 @@
 //! Actions from the wire: names are resolved against the world, everything else is parsed.
 
-use cloud_code_domain::cost::MicroUsd;
+use cloud_code_domain::cost::{MicroUsd, Tokens};
 use cloud_code_domain::id::{ProjectName, TaskId};
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::task::{Priority, Task};
@@ -129,6 +129,10 @@ pub(super) fn action(world: &World, action: v1::Action) -> Result<Action, Status
             Wire::SetCostLimit(set) => Action::SetCostLimit {
                 task: task(&set.task)?,
                 limit: MicroUsd(set.limit_micro_usd),
+            },
+            Wire::SetTokenLimit(set) => Action::SetTokenLimit {
+                task: task(&set.task)?,
+                limit: Tokens(set.limit_tokens),
             },
             Wire::Approve(approve) => Action::Approve {
                 request: approve.request.parse().map_err(invalid)?,

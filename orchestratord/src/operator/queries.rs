@@ -1,6 +1,7 @@
 //! What clients ask that changes nothing.
 
 use cloud_code_domain::id::{ExecutionId, TaskId};
+use cloud_code_domain::limit::Measure;
 use cloud_code_domain::task::{Task, TaskState, TaskStateName};
 use cloud_code_proto::v1;
 use tonic::Status;
@@ -128,17 +129,13 @@ pub(super) fn may_go_on(world: &World, id: &TaskId) -> bool {
 }
 
 pub(super) fn costs(world: &World, days: u32) -> v1::CostsResponse {
-    let notional = |account: &cloud_code_domain::id::AccountName| {
-        world.config.accounts.get(account).is_some_and(|config| {
-            config.auth == cloud_code_domain::account::Authorisation::ClaudeToken
-        })
-    };
     let rows = world.spend_since(days).into_iter().map(|row| v1::CostRow {
         day: view::day(row.day),
         project: row.project.to_string(),
         agent: row.agent.to_string(),
         task: row.task.to_string(),
-        notional: notional(&row.account),
+        notional: world.measure(&row.account) == Measure::Tokens,
+        tokens_counted: row.tokens.0,
         model: row.model,
         account: row.account.to_string(),
         cost_micro_usd: row.cost.0,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use cloud_code_domain::credential::CredentialType;
+use cloud_code_domain::id::AccountName;
+use cloud_code_domain::operator::Action;
 use cloud_code_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::config::{Config, ProjectConfig};
+use crate::config::{Config, ProjectConfig, RealFiles};
 use crate::credentials::Secrets;
 use crate::engine::{ActRefusal, Engine, Input, Reply, Stopped};
 use crate::fleet::docker::DockerRuntime;
@@ -51,6 +53,24 @@ pub struct Parts {
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct OperatorService(pub Parts);
+
+impl OperatorService {
+    /// Whoever says that an account can be used again may have put a new secret into its file.
+    async fn read_secret_again(&self, account: &AccountName) -> Result<(), Status> {
+        let config = self.0.config.clone();
+        let Some(secret) = config.accounts.get(account).map(|one| one.secret.clone()) else {
+            return Ok(());
+        };
+        let read = move || secret.read_again(&config.state_dir, &RealFiles);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(unfit)) => Err(Status::failed_precondition(format!(
+                "the secret of account {account} cannot be used: {unfit}"
+            ))),
+            Err(_) => Err(Status::internal("its secret could not be read")),
+        }
+    }
+}
 
 fn ending(stopped: Stopped) -> Status {
     Status::unavailable(format!("{stopped}; start orchestratord again"))
@@ -106,6 +126,9 @@ impl v1::operator_server::Operator for OperatorService {
             .read(move |world| actions::action(world, action))
             .await;
         let action = action.map_err(ending)??;
+        if let Action::ResumeAccount(account) = &action {
+            self.read_secret_again(account).await?;
+        }
         let input = Input::Act {
             operator,
             action,

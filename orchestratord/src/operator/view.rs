@@ -8,6 +8,7 @@ use cloud_code_domain::credential::{
 };
 use cloud_code_domain::execution::{Execution, ExecutionState};
 use cloud_code_domain::id::AccountName;
+use cloud_code_domain::limit::{Amount, Measure};
 use cloud_code_domain::report::{CriterionStatus, Report};
 use cloud_code_domain::task::{BlockedReason, Task, TaskState, possible_actions, waiting_sentence};
 use cloud_code_domain::time::Timestamp;
@@ -80,6 +81,10 @@ pub fn task(world: &World, task: &Task) -> v1::Task {
         current_step: task.report.current_step.clone().unwrap_or_default(),
         actions: possible_actions(task).into_iter().map(Into::into).collect(),
         waits_until_ms,
+        notional_micro_usd: task.notional.0,
+        tokens_counted: task.tokens.0,
+        token_limit: task.token_limit.0,
+        counts_tokens: world.measure_of(task) == Measure::Tokens,
     }
 }
 
@@ -108,18 +113,23 @@ fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
             (format!("waits for {}", numbers.join(", ")), None)
         }
         Some(Wait::Account(Parking::UsageLimit { until })) => {
-            ("its account is parked".into(), Some(until.0))
+            ("its account is parked: a usage limit".into(), Some(until.0))
         }
         Some(Wait::Account(Parking::LogInAgain)) => {
-            ("its account has to be logged in again".into(), None)
-        }
-        Some(Wait::DailyLimit) => {
-            let tomorrow = world.now.day().saturating_add(1).saturating_mul(86_400_000);
+            let account = world.account_of_task(task);
+            let account = account.map_or_else(|| "NAME".to_owned(), ToString::to_string);
             (
-                "the project's daily limit is reached".into(),
-                Some(tomorrow),
+                format!(
+                    "its account's secret was refused: put a new one into secret_file of \
+                     accounts.{account}, then cloud-code resume account {account}"
+                ),
+                None,
             )
         }
+        Some(Wait::DailyLimit(level)) => (
+            format!("the project's daily limit is reached: {level}"),
+            Some(world.now.next_day().0),
+        ),
         Some(Wait::Disk) => ("the host is short of room".into(), None),
         Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
     }
@@ -421,7 +431,9 @@ pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
         .range(inspect.clone()..)
         .take_while(|(key, _)| key.starts_with(&inspect))
         .find_map(|(_, record)| record.last_error.clone())
+        .or_else(|| world.troubles.get(&config.name).cloned())
         .unwrap_or_default();
+    let today = world.spent_today(&config.name);
     v1::Project {
         name: config.name.to_string(),
         tracker: match config.tracker {
@@ -434,8 +446,10 @@ pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
             .projects
             .get(&config.name)
             .is_some_and(|project| project.halted),
-        cost_today_micro_usd: world.spent_today(&config.name).0,
-        daily_limit_micro_usd: config.daily_limit.0,
+        cost_today_micro_usd: today.cost.0,
+        daily_limit_micro_usd: config.daily_limit.cost.0,
+        tokens_today: today.tokens.0,
+        daily_token_limit: config.daily_limit.tokens.0,
         warning,
     }
 }
@@ -448,9 +462,13 @@ pub fn totals(world: &World) -> v1::Totals {
         .projects
         .iter()
         .filter(|project| project.enabled);
-    let limit = limit.fold(MicroUsd::default(), |sum, project| {
+    let limit = limit.fold(Amount::default(), |sum, project| {
         sum.plus(project.daily_limit)
     });
+    let day = world.now.day();
+    let today = world.spend.values().filter(|row| row.day == day);
+    let today = today.fold(Amount::default(), |sum, row| sum.plus(world.counts(row)));
+    let all = spent(world, |_| true);
     let warning = if world.disk_short && world.warning.is_empty() {
         "the host is short of room: no new work is given out".to_owned()
     } else {
@@ -458,8 +476,11 @@ pub fn totals(world: &World) -> v1::Totals {
     };
     v1::Totals {
         halted: world.host.halted,
-        cost_today_micro_usd: spent(world, |_| true).0,
-        daily_limit_micro_usd: limit.0,
+        cost_today_micro_usd: today.cost.0,
+        daily_limit_micro_usd: limit.cost.0,
+        tokens_today: today.tokens.0,
+        daily_token_limit: limit.tokens.0,
+        notional_today_micro_usd: all.0.saturating_sub(today.cost.0),
         finished_tasks: world.finished,
         warning,
         unconfined: world.config.agents.runtime == RuntimeKind::Process,

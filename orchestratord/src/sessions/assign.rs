@@ -152,6 +152,7 @@ pub(super) fn cancel_reason(reason: StopReason) -> v1::CancelReason {
         StopReason::AccountParked => v1::CancelReason::AccountParked,
         StopReason::Authentication => v1::CancelReason::Authentication,
         StopReason::Halted => v1::CancelReason::Halted,
+        StopReason::RetryStorm => v1::CancelReason::RetryStorm,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};
 use cloud_code_domain::id::{AccountName, AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::time::Timestamp;
 
@@ -45,8 +45,11 @@ pub struct SpendRow {
     pub account: AccountName,
     /// Tokens.
     pub usage: Usage,
-    /// Money.
+    /// Money; notional where the account is a subscription.
     pub cost: MicroUsd,
+    /// Tokens that count towards a limit.
+    #[serde(default)]
+    pub tokens: Tokens,
     /// Model calls.
     pub calls: u64,
 }
@@ -76,6 +79,9 @@ pub struct Reservation {
     pub model: String,
     /// The most that it can cost.
     pub most: MicroUsd,
+    /// The most tokens of it that can count towards a limit.
+    #[serde(default)]
+    pub most_tokens: Tokens,
     /// When it was made.
     pub at: Timestamp,
 }

@@ -1,7 +1,7 @@
 //! Authorised as an app.
 
 use anyhow::Result;
-use cloud_code_tests::forge::{APP_ID, INSTALLATION_ID};
+use cloud_code_tests::forge::{APP_ID, APP_KEY, INSTALLATION_ID, Installation};
 use orchestratord::config::GithubAuthorisation;
 use orchestratord::connectors::github::Unconnected;
 use orchestratord::ports::{CodeHost, IssueTracker};
@@ -10,7 +10,9 @@ use secrecy::ExposeSecret;
 use super::{Scene, connect, is_later, trouble};
 
 /// Made for this test alone; it opens nothing.
-const KEY: &str = include_str!("../fixtures/app-test-key.pem");
+const KEY: &str = APP_KEY;
+/// No app's.
+const OTHER_KEY: &str = include_str!("../fixtures/app-other-key.pem");
 
 fn app(installation_id: u64, key: &str) -> GithubAuthorisation {
     GithubAuthorisation::App {
@@ -50,9 +52,56 @@ async fn one_token_for_the_one_repository_serves_until_it_is_refused() -> Result
 }
 
 #[tokio::test]
+async fn a_claim_that_another_key_signed_is_refused_and_told() -> Result<()> {
+    let scene = Scene::authorised(app(INSTALLATION_ID, OTHER_KEY)).await?;
+    let trouble = trouble(scene.github.create_comment(1, "x").await)?;
+    assert!(is_later(&trouble));
+    assert!(
+        trouble.to_string().contains("private_key_file"),
+        "{trouble}"
+    );
+    assert_eq!(scene.forge.installation_tokens(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_installation_that_is_suspended_is_told_and_goes_on_when_it_is_not() -> Result<()> {
+    let scene = Scene::authorised(app(INSTALLATION_ID, KEY)).await?;
+    let number = scene.forge.create_issue("ada", "t", "b");
+    scene.github.create_comment(number, "one").await?;
+    scene.forge.set_installation(Installation::Suspended);
+    // The token that is there is refused, then no other is given.
+    for _ in 0..2 {
+        let trouble = trouble(scene.github.create_comment(number, "two").await)?;
+        assert!(is_later(&trouble), "nothing of the comment is wrong");
+        assert!(trouble.to_string().contains("unsuspended"), "{trouble}");
+    }
+    scene.forge.set_installation(Installation::Active);
+    scene.github.create_comment(number, "two").await?;
+    assert_eq!(scene.forge.comments(number).len(), 2);
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_not_used_again() -> Result<()> {
+    let scene = Scene::authorised(app(INSTALLATION_ID, KEY)).await?;
+    let number = scene.forge.create_issue("ada", "t", "b");
+    scene.forge.limit_installation_tokens(299);
+    scene.github.create_comment(number, "one").await?;
+    scene.github.create_comment(number, "two").await?;
+    assert_eq!(scene.forge.installation_tokens(), 2);
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_installation_that_is_gone_is_told() -> Result<()> {
     let scene = Scene::authorised(app(404, KEY)).await?;
-    let shown = trouble(scene.github.create_comment(1, "x").await)?.to_string();
+    let trouble = trouble(scene.github.create_comment(1, "x").await)?;
+    assert!(is_later(&trouble));
+    let shown = trouble.to_string();
+    assert!(shown.contains("uninstalled"), "{shown}");
     assert!(
         shown.contains("/app/installations/404/access_tokens"),
         "{shown}"

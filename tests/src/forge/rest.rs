@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::access::{Access, INSTALLATION_ID};
+use super::access::{Access, INSTALLATION_ID, Installation};
 use super::state::{Issue, State};
 use super::{Shared, pulls};
 
@@ -72,6 +72,9 @@ pub(super) async fn answer(shared: &Shared, request: &Request<'_>) -> Answer {
     if let ["app", "installations", installation, "access_tokens"] = path.as_slice() {
         return mint(shared, request, installation, now);
     }
+    if shared.access().is_suspended(request.headers) {
+        return suspended();
+    }
     let login = shared.access().login(request.headers, now);
     let Some(login) = login else {
         return Answer::refused(StatusCode::UNAUTHORIZED, "Bad credentials");
@@ -95,6 +98,13 @@ fn is_ours(state: &State, owner: &str, repository: &str) -> bool {
     owner.eq_ignore_ascii_case(&state.owner) && repository.eq_ignore_ascii_case(&state.repository)
 }
 
+fn suspended() -> Answer {
+    Answer::refused(
+        StatusCode::FORBIDDEN,
+        "This installation has been suspended",
+    )
+}
+
 fn mint(shared: &Shared, request: &Request<'_>, installation: &str, now: Timestamp) -> Answer {
     if !Access::is_app(request.headers, now) {
         return Answer::refused(
@@ -102,8 +112,12 @@ fn mint(shared: &Shared, request: &Request<'_>, installation: &str, now: Timesta
             "A JSON web token could not be decoded",
         );
     }
-    if installation != INSTALLATION_ID.to_string() {
+    let state = shared.access().installation;
+    if installation != INSTALLATION_ID.to_string() || state == Installation::Deleted {
         return Answer::not_found();
+    }
+    if state == Installation::Suspended {
+        return suspended();
     }
     let repository = shared.state().repository.clone();
     let asked = request.body["repositories"]

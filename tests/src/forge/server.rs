@@ -245,6 +245,9 @@ fn insert(response: &mut Response<Body>, name: &'static str, value: &str) {
 /// git's own requests, for who has a token.
 async fn git(shared: &Shared, head: &Parts, body: &Bytes) -> Response<Body> {
     let now = shared.state().now();
+    if shared.access().is_suspended(&head.headers) {
+        return failure(403);
+    }
     let Some(user) = shared.access().login(&head.headers, now) else {
         let mut response = failure(401);
         insert(

@@ -62,6 +62,20 @@ impl State {
         self.send("issue_comment", by, payload);
     }
 
+    /// An event of the app, not of a repository.
+    pub(super) fn tell_installation(&mut self, action: &str, id: u64) {
+        let account = json!({ "login": self.owner, "id": 1, "type": "Organization" });
+        let body = json!({
+            "action": action,
+            "installation": { "id": id, "account": account },
+            "sender": account,
+        });
+        self.outgoing.push_back(Outgoing {
+            event: "installation",
+            body: body.to_string(),
+        });
+    }
+
     pub(super) fn send(&mut self, event: &'static str, by: &str, payload: Value) {
         let common = json!({
             "repository": self.repository_json(),

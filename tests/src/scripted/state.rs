@@ -40,7 +40,9 @@ impl State {
         if let Some(path) = path()
             && let Ok(bytes) = serde_json::to_vec(self)
         {
-            drop(fs::write(path, bytes));
+            // Whoever is killed meanwhile keeps the state before.
+            let fresh = path.with_extension("new");
+            drop(fs::write(&fresh, bytes).and_then(|()| fs::rename(fresh, path)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use cloud_code_domain::cost::MicroUsd;
+use cloud_code_domain::cost::{MicroUsd, Tokens};
 use cloud_code_proto::v1::{self, action::Action};
 use serde_json::json;
 
@@ -67,9 +67,17 @@ fn action(command: &Command) -> Result<Option<(Action, u64)>, Failure> {
             };
             return Ok(Some((Action::Deny(deny), *version)));
         }
-        Command::Grant { task, usd } => Action::SetCostLimit(v1::SetCostLimit {
+        Command::Grant {
+            task,
+            tokens: Some(tokens),
+            ..
+        } => Action::SetTokenLimit(v1::SetTokenLimit {
             task: task.clone(),
-            limit_micro_usd: dollars(usd)?,
+            limit_tokens: number_of_tokens(tokens)?,
+        }),
+        Command::Grant { task, usd, .. } => Action::SetCostLimit(v1::SetCostLimit {
+            task: task.clone(),
+            limit_micro_usd: dollars(usd.as_deref().unwrap_or_default())?,
         }),
         Command::Halt { project } => Action::Halt(v1::Scope {
             project: project.clone().unwrap_or_default(),
@@ -152,6 +160,17 @@ fn dollars(text: &str) -> Result<u64, Failure> {
             "that is no amount of dollars",
             text,
             "cloud-code grant TASK 4.50",
+        )
+    })
+}
+
+fn number_of_tokens(text: &str) -> Result<u64, Failure> {
+    let limit = Tokens::from_text(text).map(|tokens| tokens.0);
+    limit.ok_or_else(|| {
+        Failure::misuse(
+            "that is no number of tokens",
+            text,
+            "cloud-code grant TASK --tokens 500k",
         )
     })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::table::table;
 use super::{Failure, Out, json};
 use crate::link::Client;
-use crate::state::{CostLine, Dimension, amount, sums, tokens, usd};
+use crate::state::{CostLine, Dimension, amount, roughly, sums, tokens, usd, usd_or_about};
 
 /// Shows what was spent: sums for people, every row as JSON.
 pub(super) async fn run(
@@ -28,10 +28,9 @@ pub(super) async fn run(
         return out.line("nothing was spent");
     }
     let row = |line: &CostLine| {
-        let about = if line.notional { "~" } else { "" };
         vec![
             line.label.clone(),
-            format!("{about}{}", amount(line.cost)),
+            format!("{}{}", roughly(line.notional), amount(line.cost)),
             tokens(line.tokens_in),
             tokens(line.cached),
             tokens(line.tokens_out),
@@ -40,16 +39,20 @@ pub(super) async fn run(
     };
     let title = by.word().to_uppercase();
     let heading = [title.as_str(), "$", "IN", "CACHED", "OUT", "CALLS"];
-    let total = lines
-        .iter()
-        .fold(0, |sum: u64, line| sum.saturating_add(line.cost));
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
     for line in table(&heading, &rows) {
         out.line(&line)?;
     }
-    out.line(&format!("{} together", usd(total)))?;
-    if lines.iter().any(|line| line.notional) {
-        out.line("~ a subscription pays: what it would have cost by the price table")?;
+    let sum = |of: fn(&CostLine) -> u64| {
+        lines
+            .iter()
+            .fold(0, |sum: u64, line| sum.saturating_add(of(line)))
+    };
+    let money = sum(|line| line.cost.saturating_sub(line.about));
+    if !lines.iter().any(|line| line.notional) {
+        return out.line(&format!("{} together", usd(money)));
     }
-    Ok(())
+    let notional = usd_or_about(sum(|line| line.about), true);
+    out.line(&format!("{} together, and {notional}", usd(money)))?;
+    out.line("~ a subscription pays: what it would have cost by the price table")
 }

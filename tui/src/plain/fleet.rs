@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::table::table;
 use super::{Failure, Out, json};
 use crate::link::Client;
-use crate::state::{bytes, tokens, usd};
+use crate::state::{bytes, tokens, usd, usd_or_about};
 
 /// How long the daemon may take for its snapshot.
 const SNAPSHOT: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ pub(super) async fn accounts(client: Client, out: Out) -> Result<(), Failure> {
             account.name.clone(),
             account.kind.clone(),
             account.auth.clone(),
-            usd(account.cost_today_micro_usd),
+            usd_or_about(account.cost_today_micro_usd, account.notional),
             tokens(account.tokens_today),
             format!("{}{}", account.parking, until.unwrap_or_default()),
         ]

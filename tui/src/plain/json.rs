@@ -46,6 +46,10 @@ pub(super) fn task(task: &v1::Task) -> Value {
         "max_attempts": task.max_attempts,
         "cost_usd": dollars(task.cost_micro_usd),
         "cost_limit_usd": limit(task.cost_limit_micro_usd),
+        "notional_usd": dollars(task.notional_micro_usd),
+        "limit_counts": if task.counts_tokens { "tokens" } else { "usd" },
+        "tokens_counted": task.tokens_counted,
+        "token_limit": task.token_limit,
         "tokens_in": task.tokens_in,
         "tokens_out": task.tokens_out,
         "blocked_reason": text(&task.blocked_reason),
@@ -266,6 +270,7 @@ pub(super) fn cost(row: &v1::CostRow) -> Value {
         "output_tokens": row.output_tokens,
         "cache_read_tokens": row.cache_read_tokens,
         "cache_write_tokens": row.cache_write_tokens,
+        "tokens_counted": row.tokens_counted,
         "calls": row.calls,
         "notional": row.notional,
     })

@@ -6,7 +6,7 @@ use super::table::table;
 use super::{Failure, Out, json};
 use crate::link::Client;
 use crate::safe_text::SafeText;
-use crate::state::{Task, tokens, usd};
+use crate::state::{Task, spent, tokens, usd};
 
 /// Shows everything about a task.
 pub(super) async fn show(mut client: Client, task: &str, out: Out) -> Result<(), Failure> {
@@ -67,9 +67,8 @@ fn head(task: &Task, out: Out) -> Result<(), Failure> {
             wire.project, wire.priority, wire.agent
         ),
         format!(
-            "  spent     {} of {}, {} in / {} out, try {} of {}",
-            usd(wire.cost_micro_usd),
-            usd(wire.cost_limit_micro_usd),
+            "  spent     {}, {} in / {} out, try {} of {}",
+            spent(wire),
             tokens(wire.tokens_in),
             tokens(wire.tokens_out),
             wire.attempts,

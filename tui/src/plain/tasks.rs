@@ -7,7 +7,7 @@ use super::table::table;
 use super::{Failure, Out, json};
 use crate::args::Tasks;
 use crate::link::Client;
-use crate::state::{Task, amount};
+use crate::state::{Task, amount, roughly};
 
 /// Lists tasks.
 pub(super) async fn run(mut client: Client, which: &Tasks, out: Out) -> Result<(), Failure> {
@@ -79,7 +79,11 @@ fn row(task: &Task) -> Vec<String> {
         format!("{}{needs}", wire.state),
         wire.agent.clone(),
         format!("{}/{}", wire.attempts, wire.max_attempts),
-        amount(wire.cost_micro_usd),
+        format!(
+            "{}{}",
+            roughly(wire.counts_tokens),
+            amount(wire.cost_micro_usd)
+        ),
         match (number, request) {
             (Some(number), _) => format!("#{number}"),
             (None, Some(_)) => "yes".to_owned(),

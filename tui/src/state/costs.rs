@@ -74,8 +74,10 @@ pub(crate) struct CostLine {
     pub key: String,
     /// How a task is called.
     pub label: String,
-    /// Millionths of a dollar.
+    /// Millionths of a dollar, `about` included.
     pub cost: u64,
+    /// The part of them that is what a subscription's tokens would have cost.
+    pub about: u64,
     /// Tokens in, caches included.
     pub tokens_in: u64,
     /// Tokens out.
@@ -146,6 +148,9 @@ pub(crate) fn sums(rows: &[v1::CostRow], dimension: Dimension) -> Vec<CostLine> 
         line.tokens_out = line.tokens_out.saturating_add(row.output_tokens);
         line.calls = line.calls.saturating_add(row.calls);
         line.notional |= row.notional;
+        if row.notional {
+            line.about = line.about.saturating_add(row.cost_micro_usd);
+        }
     }
     let mut lines: Vec<CostLine> = lines.into_values().collect();
     if dimension == Dimension::Day {

@@ -52,6 +52,8 @@ pub(crate) enum LineKind {
     LogFilter,
     /// What a task may cost, in dollars.
     CostLimit(String),
+    /// What a task may use of a subscription, in tokens.
+    TokenLimit(String),
 }
 
 /// A line that is being typed.

@@ -190,15 +190,21 @@ fn toggle(ui: &mut Ui, command: Command) -> Vec<Effect> {
 
 /// What has to be known first: a digit, an agent, an amount.
 fn ask_for(state: &State, ui: &mut Ui, command: Command) -> Vec<Effect> {
-    let Some(task) = selection::task(state, ui).map(|task| task.wire.id.clone()) else {
+    let Some(wire) = selection::task(state, ui).map(|task| &task.wire) else {
         return Vec::new();
     };
+    let (task, counts_tokens) = (wire.id.clone(), wire.counts_tokens);
     ui.mode = if command == Command::Priority {
         Mode::Priority(task)
     } else if command == Command::Reassign {
         Mode::Pick(Picker::new(PickKind::Agent(task)))
     } else {
-        line(LineKind::CostLimit(task), String::new())
+        let kind = if counts_tokens {
+            LineKind::TokenLimit(task)
+        } else {
+            LineKind::CostLimit(task)
+        };
+        line(kind, String::new())
     };
     Vec::new()
 }

@@ -1,6 +1,6 @@
 //! Lines that are typed, and lists that are chosen from.
 
-use cloud_code_domain::cost::MicroUsd;
+use cloud_code_domain::cost::{MicroUsd, Tokens};
 use cloud_code_proto::v1::{self, action};
 use crossterm::event::KeyEvent;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -70,7 +70,7 @@ fn narrow(state: &State, ui: &mut Ui, line: &LinePrompt) {
         (LineKind::Filter, Screen::Activity) => ui.activity_filter = text,
         (LineKind::Search, _) => ui.logs.search = text,
         (LineKind::LogFilter, _) => ui.logs.filter = text,
-        (LineKind::Filter | LineKind::CostLimit(_), _) => return,
+        (LineKind::Filter | LineKind::CostLimit(_) | LineKind::TokenLimit(_), _) => return,
     }
     if line.kind == LineKind::Filter {
         let ids = selection::ids(state, ui);
@@ -92,20 +92,44 @@ fn entered(state: &State, ui: &mut Ui, line: LinePrompt) -> Vec<Effect> {
         }
         LineKind::CostLimit(id) => {
             let dollars = line.text.trim().trim_start_matches('$').parse().ok();
-            let limit = dollars.and_then(MicroUsd::from_dollars);
-            let (Some(limit), Some(task)) = (limit, state.tasks.get(id)) else {
-                ui.say(Tone::Warn, "nothing done: write dollars, for example 4.50");
-                ui.mode = Mode::Line(line);
-                return Vec::new();
-            };
-            let set = v1::SetCostLimit {
-                task: id.clone(),
-                limit_micro_usd: limit.0,
-            };
-            let ask = ask::on_task(task, action::Action::SetCostLimit(set), false);
-            ask::send(state, ui, ask)
+            let set = dollars.and_then(MicroUsd::from_dollars).map(|limit| {
+                action::Action::SetCostLimit(v1::SetCostLimit {
+                    task: id.clone(),
+                    limit_micro_usd: limit.0,
+                })
+            });
+            let id = id.clone();
+            granted(state, ui, line, &id, set, "write dollars, for example 4.50")
+        }
+        LineKind::TokenLimit(id) => {
+            let set = Tokens::from_text(&line.text).map(|limit| {
+                action::Action::SetTokenLimit(v1::SetTokenLimit {
+                    task: id.clone(),
+                    limit_tokens: limit.0,
+                })
+            });
+            let id = id.clone();
+            granted(state, ui, line, &id, set, "write tokens, for example 500k")
         }
     }
+}
+
+/// Sends the new limit, or asks for it again where it is none.
+fn granted(
+    state: &State,
+    ui: &mut Ui,
+    line: LinePrompt,
+    id: &str,
+    set: Option<action::Action>,
+    how: &str,
+) -> Vec<Effect> {
+    let (Some(set), Some(task)) = (set, state.tasks.get(id)) else {
+        ui.say(Tone::Warn, format!("nothing done: {how}"));
+        ui.mode = Mode::Line(line);
+        return Vec::new();
+    };
+    let ask = ask::on_task(task, set, false);
+    ask::send(state, ui, ask)
 }
 
 /// What a row of a list to choose from does.

@@ -386,6 +386,25 @@ fn a_cost_limit_is_an_amount() {
 }
 
 #[test]
+fn where_a_subscription_pays_a_limit_is_a_number_of_tokens() {
+    let mut desk = Desk::at_task("#44");
+    let mut task = desk.state.tasks.get("r4x8t5jk").unwrap().wire.clone();
+    task.counts_tokens = true;
+    desk.state.tasks.put(task);
+    desk.press("b");
+    desk.write("4.5 dollars");
+    assert!(desk.press("enter").is_empty());
+    desk.press("ctrl-u");
+    desk.write("500k");
+    let asked = asked(&desk.press("enter"));
+    let set = v1::SetTokenLimit {
+        task: "r4x8t5jk".to_owned(),
+        limit_tokens: 500_000,
+    };
+    assert_eq!(asked[0].action, Wire::SetTokenLimit(set));
+}
+
+#[test]
 fn a_task_is_given_to_an_agent_of_its_project() {
     let mut desk = Desk::at_task("#40");
     desk.press("m");

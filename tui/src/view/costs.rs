@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::pen::{Pen, span};
 use super::table::{self, Column, left, right};
 use super::{empty, row};
-use crate::state::{Dimension, State, amount, tokens, usd};
+use crate::state::{Dimension, State, amount, roughly, tokens, usd, usd_or_about};
 use crate::theme::Role;
 use crate::ui::Ui;
 
@@ -22,7 +22,12 @@ const COLUMNS: [Column; 7] = [
 /// Draws the screen.
 pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     choices(pen, ui, row(area, 0));
-    today(pen, state, row(area, 2));
+    let top = Rect {
+        y: area.y + 2,
+        height: area.height.saturating_sub(2),
+        ..area
+    };
+    today(pen, state, top);
     let body = Rect {
         y: area.y + 4,
         height: area.height.saturating_sub(4),
@@ -63,7 +68,6 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             .checked_div(total)
             .unwrap_or(0);
         let blocks = usize::try_from(share.div_ceil(10)).unwrap_or(0).min(10);
-        let about = if line.notional { "~" } else { "" };
         let label = if line.label.is_empty() {
             "(none)"
         } else {
@@ -71,7 +75,10 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
         };
         vec![
             span(label, Role::Text),
-            span(format!("{about}{}", amount(line.cost)), Role::Text),
+            span(
+                format!("{}{}", roughly(line.notional), amount(line.cost)),
+                Role::Text,
+            ),
             span("█".repeat(blocks), Role::Chart),
             span(tokens(line.tokens_in), Role::Muted),
             span(tokens(line.cached), Role::Muted),
@@ -116,13 +123,27 @@ fn choices(pen: &mut Pen<'_>, ui: &Ui, area: Rect) {
     pen.spans(area.x, area.y, area.width, &spans);
 }
 
+/// What was spent today of what may be: money, and below it tokens of subscriptions.
 fn today(pen: &mut Pen<'_>, state: &State, area: Rect) {
-    let spent = state.totals.cost_today_micro_usd;
-    let limit = state.totals.daily_limit_micro_usd;
+    let totals = &state.totals;
+    let (spent, limit) = (totals.cost_today_micro_usd, totals.daily_limit_micro_usd);
     let text = match limit {
         0 => format!("  today {}  no daily limit is set", usd(spent)),
         limit => format!("  today {} of {}  ", usd(spent), usd(limit)),
     };
+    used_up(pen, row(area, 0), &text, spent, limit);
+    let (used, limit) = (totals.tokens_today, totals.daily_token_limit);
+    if used == 0 && !state.accounts.iter().any(|account| account.notional) {
+        return;
+    }
+    let notional = usd_or_about(totals.notional_today_micro_usd, true);
+    let (shown, of) = (tokens(used), tokens(limit));
+    let text = format!("  today {shown} of {of} tokens ({notional})  ");
+    used_up(pen, row(area, 1), &text, used, limit);
+}
+
+/// A text and a bar of how much of a limit is used up.
+fn used_up(pen: &mut Pen<'_>, area: Rect, text: &str, spent: u64, limit: u64) {
     let used = pen.put(area.x, area.y, area.width, text, Role::Title);
     if limit == 0 {
         return;

@@ -1,5 +1,6 @@
 //! The agents: who works on what, who needs you.
 
+use cloud_code_proto::v1;
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
@@ -7,7 +8,7 @@ use super::table::{self, Column, left, lines, right};
 use super::{WIDE, empty, split_bottom, split_right};
 use crate::glyphs;
 use crate::selection::{self, Waiting};
-use crate::state::{Agent, State, Task, amount, bytes, usd};
+use crate::state::{Agent, State, Task, amount, bytes, tokens, usd, usd_or_about};
 use crate::theme::Role;
 use crate::ui::Ui;
 
@@ -289,24 +290,33 @@ fn attention(pen: &mut Pen<'_>, state: &State) -> Vec<Vec<Span>> {
         .collect()
 }
 
+/// Money; tokens too, where a subscription pays.
+fn spent_today(account: &v1::Account) -> String {
+    let money = usd_or_about(account.cost_today_micro_usd, account.notional);
+    if account.notional {
+        format!("{} tokens ({money}) today", tokens(account.tokens_today))
+    } else {
+        format!("{money} today")
+    }
+}
+
 fn accounts(pen: &mut Pen<'_>, state: &State) -> Vec<Vec<Span>> {
     state
         .accounts
         .iter()
         .map(|account| {
-            let about = if account.notional { "~" } else { "" };
-            let spent = format!("{about}{} today", usd(account.cost_today_micro_usd));
             let mut text = vec![
                 span(format!("{:<12}", account.name), Role::Text),
                 span(format!("{:<10}", account.kind), Role::Muted),
-                span(spent, Role::Text),
             ];
-            if !account.parking.is_empty() {
+            if account.parking.is_empty() {
+                text.push(span(spent_today(account), Role::Text));
+            } else {
                 let until = account
                     .parked_until_ms
                     .map(|at| pen.time(at, " until %H:%M"));
                 let parked = account.parking.replace('_', " ");
-                let parked = format!("  parked: {parked}{}", until.unwrap_or_default());
+                let parked = format!("parked: {parked}{}", until.unwrap_or_default());
                 text.push(span(parked, Role::Attention));
             }
             text

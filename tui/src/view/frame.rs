@@ -1,5 +1,6 @@
 //! What surrounds every screen.
 
+use cloud_code_proto::v1;
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
@@ -9,7 +10,7 @@ use crate::glyphs;
 use crate::keymap::shown;
 use crate::safe_text::SafeText;
 use crate::selection;
-use crate::state::{Link, LogSource, State, usd};
+use crate::state::{Link, LogSource, State, tokens, usd};
 use crate::theme::Role;
 use crate::ui::{LineKind, Mode, Screen, Tone, Ui};
 
@@ -108,20 +109,9 @@ fn right_of_header(state: &State, width: u16, link: Span) -> Vec<Span> {
     if state.loaded {
         spans.extend(counts(state, width));
         spans.push(span(" ", Role::Text));
-        let spent = state.totals.cost_today_micro_usd;
-        let limit = state.totals.daily_limit_micro_usd;
-        let role = match limit {
-            0 => Role::Text,
-            limit if spent >= limit => Role::CostOver,
-            limit if spent >= limit / 5 * 4 => Role::CostNear,
-            _ => Role::Text,
-        };
         let today = if width >= super::WIDE { "today " } else { "" };
-        let money = match limit {
-            0 => format!("{today}{}", usd(spent)),
-            limit => format!("{today}{}/{}", usd(spent), usd(limit)),
-        };
-        spans.push(span(money, role));
+        let (spent, role) = spent_today(&state.totals);
+        spans.push(span(format!("{today}{spent}"), role));
         spans.push(span("  ", Role::Text));
     }
     spans.push(link);
@@ -215,6 +205,7 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
                 LineKind::Search => "search: ",
                 LineKind::LogFilter => "only lines with: ",
                 LineKind::CostLimit(_) => "it may cost $",
+                LineKind::TokenLimit(_) => "it may use tokens: ",
             };
             let used = pen.put(x, area.y, width, label, Role::Key);
             let end = x + used + pen.put(x + used, area.y, width - used, &line.text, Role::Input);
@@ -226,6 +217,29 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             }
         }
     }
+}
+
+/// What was spent today of what may be: money, or tokens where only subscriptions were used.
+fn spent_today(totals: &v1::Totals) -> (String, Role) {
+    let in_tokens = totals.cost_today_micro_usd == 0 && totals.tokens_today > 0;
+    let (spent, limit) = if in_tokens {
+        (totals.tokens_today, totals.daily_token_limit)
+    } else {
+        (totals.cost_today_micro_usd, totals.daily_limit_micro_usd)
+    };
+    let shown = if in_tokens { tokens } else { usd };
+    let role = match limit {
+        0 => Role::Text,
+        limit if spent >= limit => Role::CostOver,
+        limit if spent >= limit / 5 * 4 => Role::CostNear,
+        _ => Role::Text,
+    };
+    let unit = if in_tokens { " tokens" } else { "" };
+    let text = match limit {
+        0 => format!("{}{unit}", shown(spent)),
+        limit => format!("{}/{}{unit}", shown(spent), shown(limit)),
+    };
+    (text, role)
 }
 
 fn typing(pen: &mut Pen<'_>, typing: bool, x: u16, y: u16) {

@@ -10,7 +10,7 @@ use crate::actions::ENTRIES;
 use crate::glyphs;
 use crate::keymap::shown;
 use crate::selection;
-use crate::state::{State, Task, amount, tokens, usd};
+use crate::state::{State, Task, amount, is_over, roughly, spent, tokens};
 use crate::theme::Role;
 use crate::ui::Ui;
 
@@ -144,7 +144,7 @@ fn row(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task) -> Vec<Span> {
     } else {
         Role::Text
     };
-    let over = wire.cost_limit_micro_usd > 0 && wire.cost_micro_usd >= wire.cost_limit_micro_usd;
+    let over = is_over(wire);
     let mut cells = vec![
         span(glyphs::glyph(mark), role),
         span(format!("P{}", wire.priority), urgent),
@@ -165,7 +165,11 @@ fn row(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task) -> Vec<Span> {
             Role::Muted,
         ),
         span(
-            amount(wire.cost_micro_usd),
+            format!(
+                "{}{}",
+                roughly(wire.counts_tokens),
+                amount(wire.cost_micro_usd)
+            ),
             if over { Role::CostOver } else { Role::Text },
         ),
         span(age, Role::Muted),
@@ -198,13 +202,9 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
         );
         text.push(vec![key("pull req."), span(line, Role::Review)]);
     }
-    let limit = match wire.cost_limit_micro_usd {
-        0 => String::new(),
-        limit => format!(" of {}", usd(limit)),
-    };
     let line = format!(
-        "{}{limit}, {} in / {} out, try {} of {}, {} on {}",
-        usd(wire.cost_micro_usd),
+        "{}, {} in / {} out, try {} of {}, {} on {}",
+        spent(wire),
         tokens(wire.tokens_in),
         tokens(wire.tokens_out),
         task.tries(),

@@ -101,6 +101,7 @@ impl Daemon {
             Action::Reassign(_)
             | Action::Close(_)
             | Action::SetCostLimit(_)
+            | Action::SetTokenLimit(_)
             | Action::Approve(_)
             | Action::Deny(_)
             | Action::Halt(_)

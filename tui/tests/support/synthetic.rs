@@ -123,6 +123,10 @@ pub(crate) fn task(spec: &TaskSpec, now: i64) -> v1::Task {
         current_step: if running { "running vitest theme.spec" } else { "" }.to_owned(),
         actions: spec.actions.iter().map(|name| (*name).to_owned()).collect(),
         waits_until_ms: None,
+        notional_micro_usd: 0,
+        tokens_counted: 0,
+        token_limit: 1_000_000,
+        counts_tokens: false,
     }
 }
 
@@ -260,8 +264,10 @@ pub(crate) fn snapshot(now: i64) -> v1::Snapshot {
             tracker: "github".to_owned(),
             repository: "https://forge.example/acme/app".to_owned(),
             halted: false,
-            cost_today_micro_usd: 18_400_000,
+            cost_today_micro_usd: 15_820_000,
             daily_limit_micro_usd: 50_000_000,
+            tokens_today: 8_400_000,
+            daily_token_limit: 25_000_000,
             warning: String::new(),
         }],
         events: events(now),
@@ -269,6 +275,9 @@ pub(crate) fn snapshot(now: i64) -> v1::Snapshot {
             halted: false,
             cost_today_micro_usd: 18_400_000,
             daily_limit_micro_usd: 50_000_000,
+            tokens_today: 8_400_000,
+            daily_token_limit: 25_000_000,
+            notional_today_micro_usd: 2_580_000,
             finished_tasks: 212,
             warning: String::new(),
             unconfined: false,
@@ -421,6 +430,7 @@ pub(crate) fn costs() -> Vec<v1::CostRow> {
         cache_write_tokens: cents * 200,
         calls: cents / 6,
         notional: model == "claude-opus",
+        tokens_counted: cents * 1_400,
     };
     vec![
         row("2026-01-01", "frontend-2", "p8w5r6ef", "claude-sonnet", 410),

@@ -1,6 +1,7 @@
 //! `[accounts]`, `[coding_cli]`, `[prices]`: what is spent, by what, at which price.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::id::{AccountName, CodingCliName};
@@ -8,8 +9,11 @@ use cloud_code_domain::price::Price;
 
 use super::super::problem::{meant, quoted};
 use super::super::read::{Field, Name, Section};
-use super::super::{AccountConfig, AdapterKind, CodingCliConfig};
+use super::super::{AccountConfig, AccountSecret, AdapterKind, CodingCliConfig};
 use super::{Ground, command};
+
+/// How long a coding CLI is let wait for a usage limit.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Named things that were read, and all names that are written in the file: a name whose entry has
 /// a mistake is still known, so that it is not reported twice.
@@ -96,7 +100,14 @@ fn account(section: Section<'_, '_>, ground: Ground<'_>) -> Option<AccountConfig
             "secret_file",
             "write secret_file = \"FILE\": a file of mode 0600 that holds the key",
         )
-        .and_then(|field| field.token(ground.base, ground.state_dir, ground.files));
+        .and_then(|field| {
+            let secret = field.token(ground.base, ground.state_dir, ground.files)?;
+            Some(AccountSecret::new(field.path(ground.base)?, secret))
+        });
+    let patience = match section.optional("patience_seconds") {
+        Some(field) => field.seconds(86_400),
+        None => Some(PATIENCE),
+    };
     let unpriced = match section.optional("price") {
         Some(field) => field.choice(&[(true, "none")]),
         None => Some(false),
@@ -107,6 +118,7 @@ fn account(section: Section<'_, '_>, ground: Ground<'_>) -> Option<AccountConfig
         auth: auth?,
         base_url: base_url?,
         secret: secret?,
+        patience: patience?,
         unpriced: unpriced?,
     })
 }

@@ -111,7 +111,7 @@ fn project(
         commit_leftovers: place.commit_leftovers,
         home_seed: place.home_seed,
         max_attempts: bounds.max_attempts,
-        cost_limit: bounds.cost_limit,
+        task_limit: bounds.task_limit,
         daily_limit: bounds.daily_limit,
         protected_paths: bounds.protected_paths,
         gate: bounds.gate,

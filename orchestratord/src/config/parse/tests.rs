@@ -134,7 +134,8 @@ fn a_small_configuration_has_all_its_defaults() {
     assert_eq!(config.agents.min_free_disk, 5_000_000_000);
     assert_eq!(project.branch_prefix, "cloud-code/");
     assert_eq!(project.ignore_labels, ["wontfix", "human-only"]);
-    assert_eq!(project.cost_limit.0, 2_000_000);
+    assert_eq!(project.task_limit.cost.0, 2_000_000);
+    assert_eq!(project.task_limit.tokens.0, 1_000_000);
     assert_eq!(project.coding_cli.as_str(), "claude");
     assert_eq!(config.coding_clis[&project.coding_cli].command, ["claude"]);
     assert!(config.webhooks.is_none() && config.secrets.is_none());
@@ -145,7 +146,7 @@ fn a_small_configuration_has_all_its_defaults() {
 fn secrets_are_read_and_never_shown() {
     let config = read_text(GOOD).unwrap();
     let (_, account) = config.accounts.first_key_value().unwrap();
-    assert_eq!(account.secret.expose_secret(), "the-real-key");
+    assert_eq!(account.secret.get().expose_secret(), "the-real-key");
     let TrackerConfig::Github(github) = &config.projects[0].tracker else {
         panic!("{:?}", config.projects[0].tracker)
     };

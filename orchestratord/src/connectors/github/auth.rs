@@ -106,6 +106,10 @@ impl App {
         self.signer.generate_bearer_token().map(SecretString::from)
     }
 
+    pub(super) fn id(&self) -> u64 {
+        self.signer.app_id.0
+    }
+
     pub(super) fn request(&self) -> TokenRequest<'_> {
         TokenRequest {
             repositories: [&self.repository],

@@ -237,12 +237,19 @@ impl Client {
     async fn call(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         let token = self.token().await?;
         let answer = self.attempt(call, &token).await;
-        if let Err(failure) = &answer
-            && failure.status == Some(StatusCode::UNAUTHORIZED)
-        {
+        let Err(failure) = answer else {
+            return answer;
+        };
+        if failure.status == Some(StatusCode::UNAUTHORIZED) {
             self.forget(&token).await;
+        } else if let Auth::App(app) = &self.auth
+            && failure.is_suspension()
+        {
+            // Asking for a new token says what is wrong, until it is right again.
+            self.forget(&token).await;
+            return Err(failure.of_installation(app.id(), app.installation));
         }
-        answer
+        Err(failure)
     }
 
     async fn attempt(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
@@ -348,7 +355,8 @@ impl Client {
             resource: Resource::Core,
             access: Access::Read,
         };
-        let reply = self.attempt(&call, &signed).await?;
+        let reply = self.attempt(&call, &signed).await;
+        let reply = reply.map_err(|failure| failure.of_installation(app.id(), app.installation))?;
         let answer: InstallationToken = decode(&call, &reply)?;
         let seconds = answer.expires_at.as_second().saturating_sub(reply.date());
         let lifetime = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));

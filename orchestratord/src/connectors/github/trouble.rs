@@ -110,6 +110,49 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the owner has suspended the app: no request of its tokens is taken.
+    pub(super) fn is_suspension(&self) -> bool {
+        let what = match &self.trouble {
+            Trouble::Refused { what } => what,
+            Trouble::Later { .. } | Trouble::Unknown { .. } => return false,
+        };
+        self.status == Some(StatusCode::FORBIDDEN) && what.to_lowercase().contains("suspended")
+    }
+
+    /// The same for an app that gets no token: nothing of the work is wrong, so all of it waits until
+    /// the owner, or the operator, has put it right; with what is to be put right.
+    pub(super) fn of_installation(mut self, app: u64, installation: u64) -> Self {
+        let remedy = match self.status {
+            Some(StatusCode::UNAUTHORIZED) => "check id and private_key_file of the app".to_owned(),
+            Some(StatusCode::FORBIDDEN) => format!(
+                "installation {installation} of app {app} is suspended or may not do this: \
+                 have it unsuspended under the owner's settings, Applications"
+            ),
+            Some(StatusCode::NOT_FOUND) => format!(
+                "app {app} has no installation {installation}, perhaps it was uninstalled: \
+                 install it for this repository, and set installation_id"
+            ),
+            Some(StatusCode::UNPROCESSABLE_ENTITY) => {
+                "let the installation have this repository, and accept its new permissions"
+                    .to_owned()
+            }
+            Some(_) | None => return self,
+        };
+        self.trouble = match self.trouble {
+            Trouble::Later { what, until } => Trouble::Later {
+                what: format!("{what}. {remedy}"),
+                until,
+            },
+            Trouble::Refused { what } | Trouble::Unknown { what } => Trouble::Later {
+                what: format!("{what}. {remedy}"),
+                until: None,
+            },
+        };
+        self
+    }
+}
+
 /// What a refusal says: one line of at most 300 characters, nothing that moves a cursor.
 pub(super) fn said(body: &[u8]) -> String {
     let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
@@ -148,6 +191,29 @@ mod tests {
             judge(Access::Write, 401, None),
             Trouble::Later { .. }
         ));
+    }
+
+    #[test]
+    fn an_app_without_a_token_waits_and_says_what_is_to_be_put_right() {
+        for (status, remedy) in [
+            (401, "private_key_file"),
+            (403, "suspended"),
+            (404, "uninstalled"),
+            (422, "permissions"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let body = br#"{"message":"no"}"#;
+            let failure = Failure::answered(Access::Read, "POST x", status, body, None);
+            let trouble = Trouble::from(failure.of_installation(7, 9));
+            assert!(matches!(trouble, Trouble::Later { until: None, .. }));
+            assert!(trouble.to_string().contains(remedy), "{trouble}");
+        }
+        let suspended = br#"{"message":"This installation has been suspended"}"#;
+        let forbidden = |body: &[u8]| {
+            Failure::answered(Access::Write, "POST x", StatusCode::FORBIDDEN, body, None)
+        };
+        assert!(forbidden(suspended).is_suspension());
+        assert!(!forbidden(br#"{"message":"Resource not accessible"}"#).is_suspension());
     }
 
     #[test]

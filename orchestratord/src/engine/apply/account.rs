@@ -1,11 +1,12 @@
 //! Model calls and accounts: money is set aside before a call and settled after it.
 
 use cloud_code_domain::account::{Account, Parking};
-use cloud_code_domain::cost::{MicroUsd, Usage};
+use cloud_code_domain::cost::Usage;
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::StopReason;
 use cloud_code_domain::id::{AccountName, ExecutionId};
-use cloud_code_domain::task::TaskEvent;
+use cloud_code_domain::limit::{Amount, Level, Measure};
+use cloud_code_domain::task::{Task, TaskEvent};
 
 use crate::engine::input::{CallRefusal, Reply};
 use crate::engine::world::World;
@@ -30,7 +31,28 @@ impl World {
         (!parking.is_over(self.now)).then_some(parking)
     }
 
-    pub(super) fn open_call(&mut self, id: &ExecutionId, model: String, most: MicroUsd) -> Reply {
+    /// What limits the calls of a task are counted in, by what its coding CLI spends from.
+    #[must_use]
+    pub fn measure_of(&self, task: &Task) -> Measure {
+        let account = self.account_of_task(task);
+        account.map_or(Measure::Dollars, |account| self.measure(account))
+    }
+
+    /// The account that the next execution of a task spends from.
+    #[must_use]
+    pub fn account_of_task(&self, task: &Task) -> Option<&AccountName> {
+        let cli = self.config.coding_clis.get(&task.coding_cli)?;
+        cli.account.as_ref()
+    }
+
+    /// What limits the calls of an account are counted in.
+    #[must_use]
+    pub fn measure(&self, account: &AccountName) -> Measure {
+        let config = self.config.accounts.get(account);
+        config.map_or(Measure::Dollars, |config| config.auth.measure())
+    }
+
+    pub(super) fn open_call(&mut self, id: &ExecutionId, model: String, most: Amount) -> Reply {
         match self.may_call(id) {
             Err(refusal) => Reply::CallRefused(refusal),
             Ok(account) => {
@@ -42,7 +64,8 @@ impl World {
                     call,
                     account,
                     model,
-                    most,
+                    most: most.cost,
+                    most_tokens: most.tokens,
                     at,
                 };
                 self.changes.reservations.insert(reservation.key());
@@ -64,52 +87,76 @@ impl World {
         if let Some(stop) = execution.stop {
             return Err(match stop {
                 StopReason::CostLimit => CallRefusal::CostLimit,
+                StopReason::RetryStorm => CallRefusal::RetryStorm,
                 StopReason::Cancelled
                 | StopReason::AccountParked
                 | StopReason::Authentication
                 | StopReason::Halted => CallRefusal::Stopping,
             });
         }
-        if self.limit_reached(id) {
+        let measure = self.measure(&account);
+        if self.limit_reached(id, measure) {
             self.cost_limit_reached(id);
             return Err(CallRefusal::CostLimit);
         }
-        if self.daily_limit_reached(id) {
+        if self.daily_limit_reached(id, measure) {
             self.stop(id, StopReason::Halted);
             return Err(CallRefusal::DailyLimit);
         }
         Ok(account)
     }
 
-    /// Whether what the task has cost and what is set aside for it reach its limit.
-    fn limit_reached(&self, id: &ExecutionId) -> bool {
+    /// Whether what the task has spent and what is set aside for it reach its limit.
+    fn limit_reached(&self, id: &ExecutionId, measure: Measure) -> bool {
         let aside = self.set_aside(|reservation| reservation.execution.task == id.task);
-        self.tasks
-            .get(&id.task)
-            .is_none_or(|task| task.cost.plus(aside) >= task.cost_limit)
+        self.tasks.get(&id.task).is_none_or(|task| {
+            let spent = task.spent().plus(aside);
+            spent.level(measure, task.limits()).is_reached()
+        })
     }
 
-    fn daily_limit_reached(&self, id: &ExecutionId) -> bool {
-        let Some(project) = self.tasks.get(&id.task).map(|task| &task.project) else {
+    fn daily_limit_reached(&self, id: &ExecutionId, measure: Measure) -> bool {
+        let Some(task) = self.tasks.get(&id.task) else {
             return true;
         };
+        let project = &task.project;
+        if self.goes_past_daily_limit(task) {
+            return false;
+        }
         let aside = self.set_aside(|reservation| {
-            self.tasks
-                .get(&reservation.execution.task)
-                .is_some_and(|t| t.project == *project)
+            let of = self.tasks.get(&reservation.execution.task);
+            of.is_some_and(|task| task.project == *project)
         });
-        self.config
-            .project(project)
-            .is_none_or(|config| self.spent_today(project).plus(aside) >= config.daily_limit)
+        self.config.project(project).is_none_or(|config| {
+            let spent = self.spent_today(project).plus(aside);
+            spent.level(measure, config.daily_limit).is_reached()
+        })
     }
 
-    fn set_aside(&self, counts: impl Fn(&Reservation) -> bool) -> MicroUsd {
+    /// Whether an operator lets a task go past its project's limit today.
+    #[must_use]
+    pub fn goes_past_daily_limit(&self, task: &Task) -> bool {
+        task.past_daily_limit == Some(self.now.day())
+    }
+
+    /// How far a project's limit of today is used up for this task; none where it may go on.
+    #[must_use]
+    pub fn daily_limit_of(&self, task: &Task) -> Option<Level> {
+        let config = self.config.project(&task.project)?;
+        let spent = self.spent_today(&task.project);
+        let level = spent.level(self.measure_of(task), config.daily_limit);
+        (level.is_reached() && !self.goes_past_daily_limit(task)).then_some(level)
+    }
+
+    fn set_aside(&self, counts: impl Fn(&Reservation) -> bool) -> Amount {
         let sums = self
             .reservations
             .values()
             .filter(|reservation| counts(reservation));
-        sums.fold(MicroUsd::default(), |sum, reservation| {
-            sum.plus(reservation.most)
+        sums.fold(Amount::default(), |sum, reservation| {
+            let measure = self.measure(&reservation.account);
+            let (most, tokens) = (reservation.most, reservation.most_tokens);
+            sum.plus(Amount::of_call(measure, most, tokens))
         })
     }
 
@@ -127,13 +174,21 @@ impl World {
         &mut self,
         id: &ExecutionId,
         call: u64,
-        counted: Option<(Usage, MicroUsd)>,
+        counted: Option<(Usage, Amount)>,
     ) {
         let Some(reservation) = self.reservations.remove(&format!("{id}/{call}")) else {
             return;
         };
         self.changes.reservations.insert(reservation.key());
-        let (usage, cost) = counted.unwrap_or((Usage::default(), reservation.most));
+        let (usage, came_to) = counted.unwrap_or_else(|| {
+            let whole = Amount {
+                cost: reservation.most,
+                tokens: reservation.most_tokens,
+            };
+            (Usage::default(), whole)
+        });
+        let measure = self.measure(&reservation.account);
+        let cost = came_to.cost;
         self.change_execution(id, |execution| {
             execution.usage = execution.usage.plus(usage);
             execution.cost = execution.cost.plus(cost);
@@ -144,18 +199,44 @@ impl World {
         self.change_task(&id.task, |task| {
             task.usage = task.usage.plus(usage);
             task.cost = task.cost.plus(cost);
+            if measure == Measure::Tokens {
+                task.notional = task.notional.plus(cost);
+                task.tokens = task.tokens.plus(came_to.tokens);
+            }
         });
-        self.spent(id, &reservation, usage, cost);
+        self.note_spending(id, &reservation, usage, came_to);
         let over = self
             .executions
             .get(id)
             .is_some_and(|execution| !execution.state.is_finished() && execution.stop.is_none());
-        if over && self.limit_reached(id) {
+        if over && self.limit_reached(id, measure) {
             self.cost_limit_reached(id);
         }
     }
 
-    fn spent(&mut self, id: &ExecutionId, of: &Reservation, usage: Usage, cost: MicroUsd) {
+    /// Counts the calls of an execution that failed one after the other. Its coding CLI may not say
+    /// that it tries again and again, and each answer looks like a sign of life.
+    pub(super) fn note_answer(&mut self, id: &ExecutionId, answered: bool) {
+        let running = self
+            .executions
+            .get(id)
+            .is_some_and(|execution| !execution.state.is_finished() && execution.stop.is_none());
+        if answered || !running {
+            self.failing.remove(id);
+            return;
+        }
+        let failures = self.failing.entry(id.clone()).or_default();
+        *failures = failures.saturating_add(1);
+        if *failures > self.config.agents.limits.retries {
+            self.failing.remove(id);
+            let subject = Subject::Task(id.task.to_string());
+            let detail = "its model calls fail one after the other";
+            self.record(EventActor::Engine, subject, "retry_storm", detail);
+            self.stop(id, StopReason::RetryStorm);
+        }
+    }
+
+    fn note_spending(&mut self, id: &ExecutionId, of: &Reservation, usage: Usage, came_to: Amount) {
         let (Some(task), Some(execution)) = (self.tasks.get(&id.task), self.executions.get(id))
         else {
             return;
@@ -168,13 +249,15 @@ impl World {
             model: of.model.clone(),
             account: of.account.clone(),
             usage: Usage::default(),
-            cost: MicroUsd::default(),
+            cost: Default::default(),
+            tokens: Default::default(),
             calls: 0,
         };
         let key = row.key();
         let row = self.spend.entry(key.clone()).or_insert(row);
         row.usage = row.usage.plus(usage);
-        row.cost = row.cost.plus(cost);
+        row.cost = row.cost.plus(came_to.cost);
+        row.tokens = row.tokens.plus(came_to.tokens);
         row.calls = row.calls.saturating_add(1);
         self.changes.spend.insert(key);
     }

@@ -32,6 +32,7 @@ impl World {
             }
             EndedHow::Cancelled => ExecutionEvent::Cancelled,
         };
+        self.failing.remove(id);
         self.move_agent(agent, &AgentEvent::Freed(id.clone()));
         if !self.move_execution(id, &event) {
             return;
@@ -129,6 +130,7 @@ impl World {
             Some(StopReason::AccountParked) => FailureCause::AccountParked,
             Some(StopReason::Authentication) => FailureCause::Authentication,
             Some(StopReason::Halted) => FailureCause::Halted,
+            Some(StopReason::RetryStorm) => FailureCause::RateLimited,
             None => FailureCause::AgentLost,
         };
         self.failed(id, &cause, "");
@@ -145,6 +147,7 @@ impl World {
             Some(StopReason::AccountParked) => &FailureCause::AccountParked,
             Some(StopReason::Authentication) => &FailureCause::Authentication,
             Some(StopReason::Halted) => &FailureCause::Halted,
+            Some(StopReason::RetryStorm) => &FailureCause::RateLimited,
             Some(StopReason::Cancelled | StopReason::CostLimit) | None => cause,
         };
         let tally = Tally {

@@ -10,7 +10,7 @@ use cloud_code_domain::issue::IssueRef;
 use cloud_code_domain::machine::Denied;
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::task::{
-    BlockedReason, CancelledBy, Message, MessageKind, TaskEvent, TaskState, TriageReason,
+    BlockedReason, CancelledBy, Message, MessageKind, Task, TaskEvent, TaskState, TriageReason,
     possible_actions,
 };
 use cloud_code_domain::text;
@@ -55,7 +55,8 @@ impl World {
             | Action::Reassign { task, .. }
             | Action::SetPriority { task, .. }
             | Action::Steer { task, .. }
-            | Action::SetCostLimit { task, .. } => self.tasks.get(task).map(|task| task.version),
+            | Action::SetCostLimit { task, .. }
+            | Action::SetTokenLimit { task, .. } => self.tasks.get(task).map(|task| task.version),
             Action::NewTask { .. }
             | Action::Halt(_)
             | Action::Resume(_)
@@ -104,7 +105,14 @@ impl World {
             Action::Pass(task) => self.pass(actor, &task),
             Action::Merge(task) => self.merge(actor, &task),
             Action::Close(task) => self.close(actor, &task),
-            Action::SetCostLimit { task, limit } => self.set_cost_limit(actor, &task, limit),
+            Action::SetCostLimit { task, limit } => {
+                let shown = format!("${limit}");
+                self.set_limit(actor, &task, &shown, |task| task.cost_limit = limit)
+            }
+            Action::SetTokenLimit { task, limit } => {
+                let shown = format!("{limit} tokens");
+                self.set_limit(actor, &task, &shown, |task| task.token_limit = limit)
+            }
             Action::Approve { request, for_task } => {
                 self.approve(actor, operator, &request, for_task)
             }
@@ -116,12 +124,17 @@ impl World {
                     return Err(ActRefusal::NotFound(format!("account {account}")));
                 }
                 self.unpark(&account, actor.clone());
-                Ok((format!("account {account} is used again"), None))
+                Ok((
+                    format!(
+                        "account {account} is used again, with the secret that is in its file now"
+                    ),
+                    None,
+                ))
             }
         }
     }
 
-    fn known(&self, id: &TaskId) -> Result<&cloud_code_domain::task::Task, ActRefusal> {
+    fn known(&self, id: &TaskId) -> Result<&Task, ActRefusal> {
         self.tasks.get(id).ok_or_else(|| {
             ActRefusal::NotFound(format!("there is no task {id} that is not finished"))
         })
@@ -228,10 +241,11 @@ impl World {
             )));
         }
         let limit = task.state == TaskState::Blocked(BlockedReason::CostLimit);
-        if limit && task.cost >= task.cost_limit {
+        let level = task.spent().level(self.measure_of(task), task.limits());
+        if limit && level.is_reached() {
             return Err(ActRefusal::NotPossible(format!(
-                "task {id} has cost {} of {}; raise its limit: cloud-code grant {id} USD",
-                task.cost, task.cost_limit
+                "task {id} has spent {level}; raise its limit: cloud-code {}",
+                task.grant_command()
             )));
         }
         let acted = self.moved(actor, id, &TaskEvent::RetryRequested, "it is tried again")?;
@@ -373,10 +387,7 @@ impl World {
         Ok(("close is under way".into(), Some(id.clone())))
     }
 
-    fn with_open_pull_request(
-        &self,
-        id: &TaskId,
-    ) -> Result<&cloud_code_domain::task::Task, ActRefusal> {
+    fn with_open_pull_request(&self, id: &TaskId) -> Result<&Task, ActRefusal> {
         let task = self.known(id)?;
         let record = task.pull_request.as_ref();
         let open = record.is_some_and(|record| record.number.is_some());
@@ -388,24 +399,43 @@ impl World {
         Ok(task)
     }
 
-    fn set_cost_limit(
+    /// Raises, or lowers, a limit of a task. What waits for just that goes on: a task blocked on
+    /// the limit, or one that its project's daily limit holds back.
+    fn set_limit(
         &mut self,
         actor: &EventActor,
         id: &TaskId,
-        limit: cloud_code_domain::cost::MicroUsd,
+        shown: &str,
+        change: impl FnOnce(&mut Task),
     ) -> Acted {
-        let task = self.known(id)?;
-        let blocked = task.state == TaskState::Blocked(BlockedReason::CostLimit);
-        let enough = limit > task.cost;
-        self.change_task(id, |task| task.cost_limit = limit);
+        let blocked = self.known(id)?.state == TaskState::Blocked(BlockedReason::CostLimit);
+        self.change_task(id, change);
         let subject = Subject::Task(id.to_string());
-        self.record(actor.clone(), subject, "cost_limit", limit.to_string());
-        if blocked && enough {
+        self.record(actor.clone(), subject, "cost_limit", shown);
+        let task = self.known(id)?;
+        let level = task.spent().level(self.measure_of(task), task.limits());
+        let held_back = self.daily_limit_of(task).is_some();
+        let mut said = format!("it may spend {shown}");
+        if level.is_reached() {
+            said = format!(
+                "{said}, and has spent {level}: cloud-code {}",
+                task.grant_command()
+            );
+            return Ok((said, Some(id.clone())));
+        }
+        if held_back {
+            let today = self.now.day();
+            self.change_task(id, |task| task.past_daily_limit = Some(today));
+            said.push_str(", today past its project's limit,");
+        }
+        if blocked {
             self.moved(actor, id, &TaskEvent::Answered, "")?;
             self.anew(id);
-            return Ok((format!("it may cost {limit} and goes on"), Some(id.clone())));
         }
-        Ok((format!("it may cost {limit}"), Some(id.clone())))
+        if blocked || held_back {
+            said.push_str(" and goes on");
+        }
+        Ok((said, Some(id.clone())))
     }
 
     fn request_of(

@@ -25,9 +25,13 @@ pub(super) struct Bench {
     clock: Arc<AtomicI64>,
     thread: Joined,
     recorder: Option<Recorder>,
+    changes: Changes,
 }
 
-fn config(dir: &Path) -> Config {
+/// What is replaced in the configuration.
+pub(super) type Changes = &'static [(&'static str, &'static str)];
+
+fn config(dir: &Path, changes: Changes) -> Config {
     use std::os::unix::fs::PermissionsExt;
     let at = dir.display();
     std::fs::create_dir_all(dir.join("repository")).unwrap();
@@ -35,7 +39,7 @@ fn config(dir: &Path) -> Config {
     std::fs::set_permissions(dir.join("agentd"), std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(dir.join("secret"), "a-secret-of-the-provider\n").unwrap();
     std::fs::set_permissions(dir.join("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!(
+    let mut text = format!(
         r#"
 state_dir = "{at}/state"
 [operator]
@@ -62,6 +66,10 @@ repository = "{at}/repository"
 coding_cli = "scripted"
 "#
     );
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
     parse(&dir.join("orchestratord.toml"), &text, &RealFiles).unwrap_or_else(|bad| panic!("{bad}"))
 }
 
@@ -71,8 +79,15 @@ impl Bench {
             tempfile::tempdir().unwrap(),
             Arc::new(AtomicI64::new(1_000_000)),
             None,
+            &[],
         )
         .await
+    }
+
+    /// With this in its configuration.
+    pub(super) async fn with(changes: Changes) -> Self {
+        let clock = Arc::new(AtomicI64::new(1_000_000));
+        Self::over(tempfile::tempdir().unwrap(), clock, None, changes).await
     }
 
     pub(super) async fn recorded() -> (Self, Recorder) {
@@ -80,7 +95,7 @@ impl Bench {
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let dir = tempfile::tempdir().unwrap();
         (
-            Self::over(dir, clock, Some(recorder.clone())).await,
+            Self::over(dir, clock, Some(recorder.clone()), &[]).await,
             recorder,
         )
     }
@@ -89,8 +104,9 @@ impl Bench {
         dir: tempfile::TempDir,
         clock: Arc<AtomicI64>,
         recorder: Option<Recorder>,
+        changes: Changes,
     ) -> Self {
-        let config = Arc::new(config(dir.path()));
+        let config = Arc::new(config(dir.path(), changes));
         std::fs::create_dir_all(&config.state_dir).unwrap();
         let store = match recorder.clone() {
             Some(recorder) => Store::over(move || recorder.clone()).unwrap(),
@@ -114,6 +130,7 @@ impl Bench {
             clock,
             thread,
             recorder,
+            changes,
         };
         bench.hello().await;
         bench
@@ -127,6 +144,7 @@ impl Bench {
             clock,
             thread,
             recorder,
+            changes,
             ..
         } = self;
         engine.stop().await;
@@ -135,7 +153,7 @@ impl Bench {
         if recorder.is_none() {
             verify(&dir.path().join("state").join(FILE)).unwrap();
         }
-        Self::over(dir, clock, recorder).await
+        Self::over(dir, clock, recorder, changes).await
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -319,7 +337,10 @@ impl Bench {
         let input = Input::CallOpened {
             execution: execution.clone(),
             model: "a-model".into(),
-            most: MicroUsd(100_000),
+            most: Amount {
+                cost: MicroUsd(100_000),
+                tokens: Tokens(50_000),
+            },
         };
         match self.engine.send(input).await.unwrap() {
             Reply::CallAllowed { call } => Ok(call),

@@ -84,6 +84,8 @@ impl World {
             secrets: std::collections::BTreeSet::new(),
             disk_short: false,
             warning: String::new(),
+            failing: BTreeMap::new(),
+            troubles: BTreeMap::new(),
             now,
             next_event: store.last_event()?.saturating_add(1),
             changes: Changes::default(),

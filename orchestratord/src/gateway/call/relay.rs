@@ -231,7 +231,7 @@ impl Call {
         } else {
             self.nothing()
         };
-        if let Some(parking) = verdict::parking(status, &head, &error, now()) {
+        if let Some(parking) = verdict::parking(status, &head, &error, upstream.patience(), now()) {
             self.park(parking.clone()).await;
             agent.give(Head::Whole(self.refused(Refusal::Parked(parking))));
         } else if upstream.leaks_into(&body) {
@@ -267,6 +267,7 @@ impl Call {
             model: self.ceiling.model.clone(),
             usage,
             cost: self.price.map_or(MicroUsd(0), |price| price.cost(&usage)),
+            tokens: usage.counted(),
             basis,
         }
     }
@@ -278,22 +279,24 @@ impl Call {
     /// The most that a call can have come to by now, where nobody says what it did come to.
     fn unknown(&self, known: Option<Usage>) -> Charge {
         let output = writable(self.begun.elapsed()).min(self.most.output);
-        let cost = self.price.map_or(MicroUsd(0), |price| match known {
+        let most_by_now = known.map_or(
+            Usage {
+                output,
+                ..self.most
+            },
             // What the provider said of the input is worth more than our guess.
-            Some(known) => price.cost(&Usage {
+            |known| Usage {
                 output: output.max(known.output),
                 ..known
-            }),
-            None => most(
-                &price,
-                Usage {
-                    output,
-                    ..self.most
-                },
-            ),
+            },
+        );
+        let cost = self.price.map_or(MicroUsd(0), |price| match known {
+            Some(_) => price.cost(&most_by_now),
+            None => most(&price, most_by_now),
         });
         Charge {
             cost,
+            tokens: most_by_now.counted(),
             ..self.charge(known.unwrap_or_default(), Basis::Ceiling)
         }
     }

@@ -1,6 +1,6 @@
 //! Model calls.
 
-use cloud_code_domain::cost::Usage;
+use cloud_code_domain::cost::{Tokens, Usage};
 use futures_util::StreamExt as _;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
@@ -83,6 +83,7 @@ async fn a_streamed_answer_is_passed_on_and_charged_by_the_providers_figures() {
             model: "model-1".to_owned(),
             usage,
             cost: MicroUsd(100 + 200 + 100),
+            tokens: Tokens(120),
             basis: Basis::Metered,
         }]
     );
@@ -106,6 +107,7 @@ async fn money_is_set_aside_before_the_provider_hears_of_the_call() {
     let ceiling = world.engine.ceilings.lock().unwrap()[0].clone();
     // A thousand tokens of output at 10 $ a million, and the bytes of the request at 2 $.
     assert!((10_050..10_500).contains(&ceiling.cost.0), "{ceiling:?}");
+    assert!((1_025..1_250).contains(&ceiling.tokens.0), "{ceiling:?}");
     world.engine.charges(1).await;
 }
 
@@ -173,6 +175,7 @@ async fn an_answer_that_breaks_off_is_seen_to_and_charged_as_the_most_it_can_hav
     // What the start said of the input, and all of the output that was allowed.
     assert_eq!(charge.cost, MicroUsd(100 + 100 + 10_000));
     assert_eq!(charge.usage.input, 100);
+    assert_eq!(charge.tokens, Tokens(100 + 1_000));
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ pub(super) const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("tracker = \"github\"", "tracker = \"github\"\ncoding_cli = \"cluade\"", "projects[0].coding_cli", "did you mean \"claude\""),
     ("tracker = \"github\"", "tracker = \"github\"\nhome_seed = \"/nowhere\"", "projects[0].home_seed", "no folder"),
     ("tracker = \"github\"", "tracker = \"github\"\ncost_limit_usd = -1.0", "projects[0].cost_limit_usd", "above 0"),
+    ("tracker = \"github\"", "tracker = \"github\"\ntoken_limit = 0", "projects[0].token_limit", "whole number from 1"),
+    ("tracker = \"github\"", "tracker = \"github\"\ndaily_token_limit = 1.5", "projects[0].daily_token_limit", "whole number from 1"),
     ("tracker = \"github\"", "tracker = \"github\"\ncost_limit_usd = 0", "projects[0].cost_limit_usd", "above 0"),
     ("tracker = \"github\"", "tracker = \"github\"\nmax_attempts = 4294967296", "projects[0].max_attempts", "1 to 100"),
     ("[projects.github]\ntoken_file = \"github.token\"", "", "projects[0].github", "missing"),
