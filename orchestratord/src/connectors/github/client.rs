@@ -1,7 +1,7 @@
 //! One call: authorised, in its place in the queue, with a deadline, its answer bounded and judged.
 //!
-//! octocrab carries it and repeats nothing. Page addresses are built here: those that an answer
-//! offers are only looked at for whether there is a next page.
+//! octocrab carries it and repeats nothing. Page addresses are built here: of those that an answer
+//! offers only the place in the list is taken, never where to ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,21 +181,23 @@ impl Client {
     ) -> Result<Listed<T>, Failure> {
         let mut items = Vec::new();
         let mut first = None;
+        let mut place = "page=1".to_owned();
         for page in 1..=MOST_PAGES {
-            let path = format!("{}?{}", self.path(rest), page_query(query, page));
+            let path = format!("{}?{}", self.path(rest), page_query(query, &place));
             let call = self.read_call(path, etag.filter(|_| page == 1));
             let reply = self.call(&call).await?;
             if reply.status == StatusCode::NOT_MODIFIED {
                 return Ok(Listed::Same);
             }
             let of_page: Vec<T> = decode(&call, &reply)?;
-            let next = reply.has_next(of_page.len());
+            let next = reply.next_place(query, page, of_page.len());
             items.extend(of_page);
             let (first_tag, date) = first.take().unwrap_or_else(|| (tag(&reply), reply.date()));
-            if !next {
+            let Some(next) = next else {
                 let etag = first_tag.filter(|_| page == 1);
                 return Ok(Listed::Items { items, etag, date });
-            }
+            };
+            place = next;
             first = Some((first_tag, date));
         }
         Err(Failure::refused(format!(
