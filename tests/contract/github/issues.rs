@@ -59,6 +59,24 @@ async fn strangers_triagers_bots_and_a_reused_login_may_not_instruct() -> Result
 }
 
 #[tokio::test]
+async fn a_label_whose_event_is_not_listed_yet_is_waited_for_and_not_held_against_it() -> Result<()>
+{
+    let scene = Scene::set().await?;
+    let number = scene.forge.create_issue("eve", "t", "b");
+    scene.forge.label("ada", number, LABEL);
+    scene.forge.fault("GET", "/events", Fault::StaleList, 2);
+    assert!(is_later(&trouble(scene.github.issue(number).await)?));
+    // One that does not come is set by nobody.
+    scene.forge.pass(60);
+    let trigger = read(&scene, number).await?.trigger.context("no trigger")?;
+    assert_eq!(trigger.actor, None);
+    let trigger = read(&scene, number).await?.trigger.context("no trigger")?;
+    assert!(trigger.actor.context("nobody")?.may_instruct());
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_an_answer_about_permission_nobody_is_trusted() -> Result<()> {
     let scene = Scene::set().await?;
     let number = scene.forge.create_issue_labelled("ada", "t", "b", &[LABEL]);
