@@ -160,7 +160,14 @@ impl Hands {
         let mut remarks: Vec<Remark> = Vec::new();
         let mut issue = None;
         if let Some(issue_number) = issue_number {
-            issue = ports.tracker.issue(issue_number).await?;
+            issue = match ports.tracker.issue(issue_number).await {
+                // An issue that was moved elsewhere keeps nobody from seeing its pull request.
+                Err(Trouble::Refused { what }) if pull_request.is_some() => {
+                    tracing::warn!(%project, issue_number, what, "an issue cannot be read");
+                    None
+                }
+                answer => answer?,
+            };
         }
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {

@@ -66,7 +66,12 @@ async fn on_the_conversation(
     let from = jiff::Timestamp::from_millisecond(since.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let from = from.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let path = format!("issues/{number}/comments");
-    let comments: Vec<Comment> = client.list(&path, &[("since", &from)]).await?;
+    let comments: Vec<Comment> = match client.list(&path, &[("since", &from)]).await {
+        Ok(comments) => comments,
+        // It was deleted, or is elsewhere by now: nothing is said here any more.
+        Err(failure) if failure.is_absent() => return Ok(Vec::new()),
+        Err(failure) => return Err(failure.into()),
+    };
     Ok(comments
         .into_iter()
         .filter(|comment| comment.created_at == comment.updated_at)

@@ -100,6 +100,11 @@ impl Failure {
                 "{call}: GitHub refused the token (401): {said}. Check token_file or app of the project"
             );
             Self::later(what, None)
+        } else if status.is_redirection() {
+            Self::refused(format!(
+                "{call}: it is elsewhere by now ({code}). If the repository was renamed or moved, \
+                 give the project its new name and repository"
+            ))
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             Self::lost(access, format!("{call}: GitHub failed ({code})"))
         } else {
@@ -148,6 +153,14 @@ mod tests {
             judge(Access::Write, 401, None),
             Trouble::Later { .. }
         ));
+    }
+
+    #[test]
+    fn a_write_to_a_renamed_repository_says_what_to_do() {
+        let Trouble::Refused { what } = judge(Access::Write, 307, None) else {
+            unreachable!("it was not made");
+        };
+        assert!(what.contains("give the project its new name"), "{what}");
     }
 
     #[test]
