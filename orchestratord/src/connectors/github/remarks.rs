@@ -75,7 +75,7 @@ async fn on_the_conversation(
     Ok(comments
         .into_iter()
         .filter(|comment| comment.created_at == comment.updated_at)
-        .filter(|comment| timestamp(comment.created_at) > since)
+        .filter(|comment| timestamp(comment.created_at) >= since)
         .filter(|comment| {
             !own.has(
                 project,
@@ -106,7 +106,7 @@ async fn reviews(client: &Client, number: u64, since: Timestamp) -> Result<Vec<F
         Err(failure) if failure.is_absent() => return Ok(Vec::new()),
         Err(failure) => return Err(failure.into()),
     };
-    let fresh = |review: &Review| review.submitted_at.is_some_and(|at| timestamp(at) > since);
+    let fresh = |review: &Review| review.submitted_at.is_some_and(|at| timestamp(at) >= since);
     if !reviews.iter().any(fresh) {
         return Ok(Vec::new());
     }
