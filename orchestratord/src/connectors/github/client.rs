@@ -1,6 +1,6 @@
 //! One call: authorised, in its place in the queue, with a deadline, its answer bounded and judged.
 //!
-//! octocrab carries it and repeats nothing. Page addresses are built here: of those that an answer
+//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page addresses are built here: of those that an answer
 //! offers only the place in the list is taken, never where to ask.
 
 use std::sync::Arc;
@@ -30,6 +30,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A page of a hundred comments of the greatest size is 6.5 MB, as JSON at worst six times that.
 const LARGEST_ANSWER: usize = 48 << 20;
 const MOST_PAGES: usize = 100;
+/// The pauses before a read that failed is made again.
+const READ_AGAIN: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Only what failed as fast as this is repeated: patience is for the outbox.
+const QUICKLY: Duration = Duration::from_secs(5);
 
 /// A project's way to GitHub.
 pub(super) struct Client {
@@ -241,7 +245,24 @@ impl Client {
         answer
     }
 
+    /// A look at an issue is a dozen reads: were each allowed one failure, it would seldom succeed on
+    /// a bad day. A write is made once; the outbox alone decides what becomes of it.
     async fn attempt(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
+        let mut begun = Instant::now();
+        let mut answer = self.once(call, token).await;
+        for pause in READ_AGAIN {
+            let passing = answer.as_ref().is_err_and(Failure::is_passing);
+            if !passing || call.access != Access::Read || begun.elapsed() > QUICKLY {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            begun = Instant::now();
+            answer = self.once(call, token).await;
+        }
+        answer
+    }
+
+    async fn once(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
         let place = match call.access {
             Access::Read => self.limiter.read(call.resource).await,
             Access::Write => self.limiter.write(call.resource).await,

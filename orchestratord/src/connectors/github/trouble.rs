@@ -46,6 +46,12 @@ impl Failure {
         matches!(self.status, Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// GitHub stumbled, or the line did: the same call may succeed in a moment.
+    pub(super) fn is_passing(&self) -> bool {
+        let stumbled = self.status.is_none_or(|status| status.is_server_error());
+        stumbled && matches!(self.trouble, Trouble::Later { until: None, .. })
+    }
+
     /// The account pauses; the call was not made.
     pub(super) fn closed(closed: Closed) -> Self {
         Self::later(
@@ -161,6 +167,21 @@ mod tests {
             unreachable!("it was not made");
         };
         assert!(what.contains("give the project its new name"), "{what}");
+    }
+
+    #[test]
+    fn only_what_may_pass_in_a_moment_is_passing() {
+        let passing = |access, status: u16, until| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Failure::answered(access, "GET x", status, b"", until).is_passing()
+        };
+        assert!(passing(Access::Read, 500, None) && passing(Access::Read, 502, None));
+        assert!(Failure::lost(Access::Read, "cut off".into()).is_passing());
+        assert!(!passing(Access::Write, 502, None));
+        assert!(!passing(Access::Read, 503, Some(Timestamp(5))));
+        for status in [301, 401, 403, 404, 422] {
+            assert!(!passing(Access::Read, status, None), "{status}");
+        }
     }
 
     #[test]
