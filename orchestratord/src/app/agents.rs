@@ -159,8 +159,16 @@ async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: V
         .filter(|agent| agent.state != AgentState::Retired)
         .filter_map(|agent| spec(config, agent))
         .collect();
-    let Some(observed) = observe(runtime, &specs).await else {
-        return;
+    let observed = match observe(runtime, &specs).await {
+        Ok(observed) => observed,
+        Err(trouble) => {
+            for spec in specs {
+                if !stuck(engine, spec.agent, &trouble).await {
+                    return;
+                }
+            }
+            return;
+        }
     };
     let found: Vec<Found> = observed.into_iter().map(found).collect();
     let down: Vec<(AgentId, String)> = found
@@ -174,15 +182,31 @@ async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: V
     for step in steps(&agents, &specs, &found) {
         if let Err(trouble) = take(runtime, &specs, &step).await {
             tracing::warn!(?step, %trouble, "a step of the fleet has to wait");
+            let agent = match step {
+                FleetStep::Start(agent)
+                | FleetStep::Restart { agent, why: _ }
+                | FleetStep::Remove(agent) => agent,
+            };
+            if !stuck(engine, agent, &trouble).await {
+                return;
+            }
         }
     }
 }
 
-async fn observe(runtime: &dyn Runtime, specs: &[WorkstationSpec]) -> Option<Vec<Observed>> {
+/// Tells the engine, so that operators see it; false where there is no engine any more.
+async fn stuck(engine: &Engine, agent: AgentId, trouble: &Trouble) -> bool {
+    let why = trouble.to_string();
+    let told = engine.send(Input::WorkstationStuck { agent, why }).await;
+    told.is_ok()
+}
+
+async fn observe(
+    runtime: &dyn Runtime,
+    specs: &[WorkstationSpec],
+) -> Result<Vec<Observed>, Trouble> {
     let observed = runtime.observe(specs).await;
-    observed
-        .inspect_err(|trouble| tracing::warn!(%trouble, "the fleet cannot be looked at"))
-        .ok()
+    observed.inspect_err(|trouble| tracing::warn!(%trouble, "the fleet cannot be looked at"))
 }
 
 fn steps(agents: &[Agent], specs: &[WorkstationSpec], found: &[Found]) -> Vec<FleetStep> {
