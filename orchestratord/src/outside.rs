@@ -153,15 +153,23 @@ impl Hands {
             Some(own) => ports.host.pull_request(own).await?,
             None => None,
         };
-        let issue_number = match task {
+        let mut issue_number = match task {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
         };
-        let mut remarks: Vec<Remark> = Vec::new();
         let mut issue = None;
-        if let Some(issue_number) = issue_number {
-            issue = ports.tracker.issue(issue_number).await?;
+        if let Some(asked) = issue_number {
+            match ports.tracker.issue(asked).await {
+                Ok(found) => issue = found,
+                // An issue that was moved elsewhere hides nothing of its pull request.
+                Err(Trouble::Refused { what }) if pull_request.is_some() => {
+                    tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
+                    issue_number = None;
+                }
+                Err(trouble) => return Err(trouble),
+            }
         }
+        let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {
                 remarks.extend(ports.tracker.remarks(number, task.hears_since()).await?);

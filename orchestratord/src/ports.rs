@@ -57,8 +57,8 @@ pub trait IssueTracker: Send + Sync + std::fmt::Debug {
     /// pull request.
     fn issue(&self, number: u64) -> Answer<'_, Option<IssueSnapshot>>;
 
-    /// Comments on an issue or pull request, and reviews of a pull request, made after `since` by
-    /// somebody else than us.
+    /// Comments on an issue or pull request, and reviews of a pull request, made at `since` or after
+    /// by somebody else than us.
     fn remarks(&self, number: u64, since: Timestamp) -> Answer<'_, Vec<Remark>>;
 
     /// The id of our comment with this marker on the issue, if it is there.

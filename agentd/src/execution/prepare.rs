@@ -64,6 +64,7 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
     let keep = scene.job.resume && scene.worktree.is_usable().await;
     if keep {
         let worktree = scene.worktree.clone();
+        worktree.unlock().await?;
         let kept = worktree
             .follow(&scene.job.base, &scene.job.identity, &scene.execution)
             .await?;

@@ -1,5 +1,7 @@
 //! The worktree of a task: made from a base, kept for a resumed execution, read for its result.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cloud_code_domain::id::Oid;
@@ -97,6 +99,23 @@ impl Worktree {
             let head = self.head().await?;
             git::run(&self.path, &["update-ref", &name, &head]).await?;
             git::run(&self.path, &["symbolic-ref", "HEAD", &name]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the locks that a git left which was killed in the middle: nothing works here now, and
+    /// every later git would refuse to.
+    pub(crate) async fn unlock(&self) -> Result<(), WorkspaceError> {
+        let branch = format!("refs/heads/{}.lock", self.branch);
+        for name in ["index.lock", "HEAD.lock", &branch] {
+            let path = git::run(&self.path, &["rev-parse", "--git-path", name]).await?;
+            let path = self.path.join(path);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("remove", &path)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(())
     }

@@ -141,6 +141,20 @@ async fn commits_of_people_become_the_base_of_a_resumed_execution() {
 }
 
 #[tokio::test]
+async fn what_a_killed_git_locked_is_free_again_for_a_resumed_execution() {
+    let station = Station::start().await;
+    let locked = "echo x > x; touch \"$(git rev-parse --git-path index.lock)\"";
+    let ended = station.run(1, locked).await;
+    assert_ne!(ended.kind(), v1::EndKind::Succeeded);
+    assert!(ended.last_words.contains("index.lock"), "{ended:?}");
+    let mut next = station.assignment(2, "git add x");
+    next.resume = true;
+    station.assign(next).await;
+    let ended = station.host.ended(&station.execution(2)).await;
+    assert_eq!(ended.kind(), v1::EndKind::Succeeded, "{ended:?}");
+}
+
+#[tokio::test]
 async fn work_that_conflicts_with_the_new_base_is_kept_aside() {
     let station = Station::start().await;
     let first = station.run(1, "echo ours > same.txt").await;

@@ -159,7 +159,7 @@ async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: V
         .filter(|agent| agent.state != AgentState::Retired)
         .filter_map(|agent| spec(config, agent))
         .collect();
-    let Some(observed) = observe(runtime, &specs).await else {
+    let Some(observed) = observe(engine, runtime, &specs).await else {
         return;
     };
     let found: Vec<Found> = observed.into_iter().map(found).collect();
@@ -174,15 +174,41 @@ async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: V
     for step in steps(&agents, &specs, &found) {
         if let Err(trouble) = take(runtime, &specs, &step).await {
             tracing::warn!(?step, %trouble, "a step of the fleet has to wait");
+            stuck(engine, of(step), &trouble).await;
         }
     }
 }
 
-async fn observe(runtime: &dyn Runtime, specs: &[WorkstationSpec]) -> Option<Vec<Observed>> {
-    let observed = runtime.observe(specs).await;
-    observed
-        .inspect_err(|trouble| tracing::warn!(%trouble, "the fleet cannot be looked at"))
-        .ok()
+fn of(step: FleetStep) -> AgentId {
+    match step {
+        FleetStep::Start(agent)
+        | FleetStep::Restart { agent, why: _ }
+        | FleetStep::Remove(agent) => agent,
+    }
+}
+
+/// Tells the engine, so that operators see it.
+async fn stuck(engine: &Engine, agent: AgentId, trouble: &Trouble) {
+    let why = trouble.to_string();
+    // Without an engine everything is coming to its end.
+    let _told = engine.send(Input::WorkstationStuck { agent, why }).await;
+}
+
+async fn observe(
+    engine: &Engine,
+    runtime: &dyn Runtime,
+    specs: &[WorkstationSpec],
+) -> Option<Vec<Observed>> {
+    match runtime.observe(specs).await {
+        Ok(observed) => Some(observed),
+        Err(trouble) => {
+            tracing::warn!(%trouble, "the fleet cannot be looked at");
+            for spec in specs {
+                stuck(engine, spec.agent.clone(), &trouble).await;
+            }
+            None
+        }
+    }
 }
 
 fn steps(agents: &[Agent], specs: &[WorkstationSpec], found: &[Found]) -> Vec<FleetStep> {

@@ -9,7 +9,7 @@
 //!        │
 //!     limiter                                                one queue per account: GitHub's limits are
 //!        │                                                   the account's, not the project's
-//!     octocrab                                               one attempt; nothing here repeats a call
+//!     octocrab                                               one attempt; a write is never repeated here
 //! ```
 //!
 //! Nothing is believed because of a name: people are compared by number, permissions are asked of the

@@ -95,6 +95,13 @@ pub enum Input {
         /// Agents whose workstation does not run, with the reason.
         down: Vec<(AgentId, String)>,
     },
+    /// A workstation cannot be started.
+    WorkstationStuck {
+        /// Whose it is.
+        agent: AgentId,
+        /// Why not.
+        why: String,
+    },
     /// A model call wants to be made.
     CallOpened {
         /// The execution, by its token and its agent's socket.

@@ -432,6 +432,29 @@ async fn a_halt_stops_what_runs_and_a_resume_goes_on_without_counting() {
 }
 
 #[tokio::test]
+async fn a_workstation_that_cannot_be_started_says_why_once_until_it_says_hello() {
+    let bench = Bench::start().await;
+    bench.gone().await;
+    let task = bench.new_task("One").await;
+    for why in ["no image", "no image", "no room"] {
+        let input = Input::WorkstationStuck {
+            agent: bench.agent.clone(),
+            why: why.into(),
+        };
+        bench.engine.send(input).await.unwrap();
+    }
+    let events = bench.events().await;
+    let told = events.iter().filter(|event| event.kind == "stuck");
+    let told: Vec<&str> = told.map(|event| event.detail.as_str()).collect();
+    assert_eq!(told, ["no image", "no room"]);
+    let (shown, agent) = bench.shown(&task).await;
+    assert_eq!(agent, "no room");
+    assert!(shown.ends_with("cannot be started: no room"), "{shown}");
+    bench.hello().await;
+    assert_eq!(bench.shown(&task).await.1, "");
+}
+
+#[tokio::test]
 async fn a_cancelled_task_frees_its_agent_only_when_the_agent_says_so() {
     let bench = Bench::start().await;
     let task = bench.new_task("One").await;

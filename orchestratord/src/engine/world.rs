@@ -92,6 +92,8 @@ pub struct Live {
     pub absent: Option<Silence>,
     /// Its last heartbeat.
     pub vitals: Vitals,
+    /// Why its workstation could not be started, until it says hello.
+    pub stuck: Option<String>,
     /// Its program's version.
     pub version: String,
     /// The execution it said it was busy with when it connected.

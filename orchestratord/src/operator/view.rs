@@ -99,13 +99,33 @@ fn tokens_in(usage: Usage) -> u64 {
         .saturating_add(usage.cache_write)
 }
 
+/// Where no workstation of its kind stands, with why.
+fn waits_for_agent(world: &World, task: &Task) -> String {
+    let mut stuck = None;
+    for agent in world
+        .agents
+        .values()
+        .filter(|agent| agent.project == task.project && Some(agent.agent_type) == task.agent_type)
+    {
+        let live = world.live.get(&agent.id);
+        match live.and_then(|live| live.stuck.as_ref()) {
+            Some(why) => stuck = Some(why),
+            None => return "waits for an agent".into(),
+        }
+    }
+    stuck.map_or_else(
+        || "waits for an agent".into(),
+        |why| format!("waits for an agent, which cannot be started: {why}"),
+    )
+}
+
 /// Why a task waits or what it does, and until when, where that is known.
 fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
     if task.state != TaskState::Pending {
         return (waiting_sentence(task), None);
     }
     match world.wait_of(task) {
-        None | Some(Wait::Agent) => ("waits for an agent".into(), None),
+        None | Some(Wait::Agent) => (waits_for_agent(world, task), None),
         Some(Wait::Halted) => ("halted by the operator".into(), None),
         Some(Wait::BackOff(until)) => ("tried again after a pause".into(), Some(until.0)),
         Some(Wait::Dependencies(numbers)) => {
@@ -280,13 +300,15 @@ fn execution(execution: &Execution) -> v1::Execution {
 #[must_use]
 pub fn agent(world: &World, agent: &Agent) -> v1::Agent {
     let live = world.live.get(&agent.id).cloned().unwrap_or_default();
+    let stuck = live.stuck.clone().unwrap_or_default();
     let (execution, detail) = match &agent.state {
-        AgentState::Working(execution) => (Some(execution), String::new()),
-        AgentState::Recreating(why) => (None, why.clone()),
+        AgentState::Working(execution) => (Some(execution), stuck),
+        AgentState::Recreating(why) if stuck.is_empty() => (None, why.clone()),
+        AgentState::Recreating(_) => (None, stuck),
         AgentState::Provisioning
         | AgentState::Idle
         | AgentState::Maintenance
-        | AgentState::Retired => (None, String::new()),
+        | AgentState::Retired => (None, stuck),
     };
     let docker = world.config.agents.runtime == RuntimeKind::Docker;
     let image = world

@@ -236,6 +236,9 @@ async fn walk_all(
         let mut parents = vec![before];
         parents.extend(commit.merged.iter().map(|parent| parent.tree.clone()));
         walk.compare(&commit.tree, &parents).await?;
+        for parent in &commit.merged {
+            walk.guard(&commit.tree, &parent.tree).await?;
+        }
         if let Some(hit) = walk.secrets.find(stamp.message(commit).as_bytes()) {
             walk.found_secret(hit, b"", "the message of a commit");
         }

@@ -75,6 +75,7 @@ pub(crate) async fn follow(
         if anchored(mirror, anchors, &next).await? {
             commits.reverse();
             let root = read(objects, &next).await?.as_parent(next);
+            drop_old_merges(mirror, &root, &mut commits).await?;
             return Ok(History { root, commits });
         }
         if !received.contains(&next) {
@@ -101,6 +102,27 @@ pub(crate) async fn follow(
         });
         next = first;
     }
+}
+
+/// A merge of what is already in brings nothing, and is folded: as a parent it would make files look
+/// given that are in truth brought back from an old version.
+async fn drop_old_merges(
+    mirror: &Mirror,
+    root: &Parent,
+    commits: &mut [AgentCommit],
+) -> Result<(), GateError> {
+    let mut within = vec![root.oid.clone()];
+    for commit in commits {
+        let mut newer = Vec::new();
+        for parent in std::mem::take(&mut commit.merged) {
+            if !anchored(mirror, &within, &parent.oid).await? {
+                within.push(parent.oid.clone());
+                newer.push(parent);
+            }
+        }
+        commit.merged = newer;
+    }
+    Ok(())
 }
 
 /// Whether a commit is among those that the agent was given. A commit that is only somewhere in the

@@ -68,7 +68,7 @@ pub(crate) fn is_like(name: &[u8], wanted: &str) -> bool {
 
 /// A name as the most forgiving file systems see it: without what they ignore, in one case, without
 /// a stream, trailing dots and spaces.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     let text: String = name.nfkc().filter(|c| !hidden(*c)).collect();
     let text = text.split(':').next().unwrap_or_default().to_lowercase();
     text.trim_end_matches(['.', ' ']).to_owned()

@@ -1,6 +1,8 @@
 //! Paths that run code elsewhere when they change: in CI, in an editor, in a package manager, in the
 //! next agent. A person looks at them before they are pushed.
 
+use super::names;
+
 /// The built-in list. A pattern matches at any depth, without regard to case, and what lies below.
 const BUILT_IN: &[&str] = &[
     ".github/**",
@@ -57,11 +59,28 @@ impl Protected {
 
     /// The pattern that a path falls under.
     pub(crate) fn matching(&self, path: &[u8]) -> Option<&str> {
-        let path = String::from_utf8_lossy(path).to_lowercase();
-        let parts: Vec<Vec<char>> = path.split('/').map(|part| part.chars().collect()).collect();
+        self.find(path, Pattern::matches)
+    }
+
+    /// The pattern that something directly or deeper below a path could fall under, though the path
+    /// itself does not.
+    pub(crate) fn matching_below(&self, path: &[u8]) -> Option<&str> {
+        self.find(path, Pattern::begins)
+    }
+
+    fn find(
+        &self,
+        path: &[u8],
+        falls_under: impl Fn(&Pattern, &[Vec<char>]) -> bool,
+    ) -> Option<&str> {
+        let path = String::from_utf8_lossy(path);
+        let parts = path
+            .split('/')
+            .map(|part| names::folded(part).chars().collect());
+        let parts: Vec<Vec<char>> = parts.collect();
         self.patterns
             .iter()
-            .find(|pattern| pattern.matches(&parts))
+            .find(|pattern| falls_under(pattern, &parts))
             .map(|pattern| pattern.text.as_str())
     }
 }
@@ -88,6 +107,19 @@ impl Pattern {
     fn matches(&self, path: &[Vec<char>]) -> bool {
         let last = if self.anchored { 0 } else { path.len() };
         (0..=last).any(|start| prefix(&self.parts, path.get(start..).unwrap_or_default()))
+    }
+
+    /// Whether the path ends within the pattern: as `.cargo` does in `.cargo/config*`.
+    fn begins(&self, path: &[Vec<char>]) -> bool {
+        let last = if self.anchored { 1 } else { path.len() };
+        let within = |path: &[Vec<char>]| {
+            (1..self.parts.len()).any(|most| {
+                let (first, rest) = self.parts.split_at(most);
+                let open = first.last().is_some_and(|part| part[..] == ['*', '*']);
+                !rest.is_empty() && (open || first.len() == path.len()) && prefix(first, path)
+            })
+        };
+        (0..last).any(|start| within(&path[start..]))
     }
 }
 
@@ -152,6 +184,11 @@ mod tests {
             "a/z",
             "a/b/c/z",
             "CODEOWNERS/x",
+            // As some file systems see it.
+            ".vscode./tasks.json",
+            ".envrc ",
+            ".npmrc::$DATA",
+            ".ｇithub/workflows/x.yml",
         ] {
             assert!(protected.matching(path.as_bytes()).is_some(), "{path}");
         }
@@ -165,6 +202,25 @@ mod tests {
             "cargo/config",
         ] {
             assert!(protected.matching(path.as_bytes()).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_protected_directory_is_seen() {
+        let protected = Protected::new(&["/infra/prod/*.tf".into(), "a/**/z".into()]);
+        for path in [".cargo", "x/.Cargo", "infra", "infra/prod", "a", "a/b/c"] {
+            assert!(
+                protected.matching_below(path.as_bytes()).is_some(),
+                "{path}"
+            );
+        }
+        for path in [
+            "cargo", ".cargo/x", "x/infra", "prod", "b", "docs", ".github",
+        ] {
+            assert!(
+                protected.matching_below(path.as_bytes()).is_none(),
+                "{path}"
+            );
         }
     }
 }

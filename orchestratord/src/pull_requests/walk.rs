@@ -38,6 +38,8 @@ pub(crate) struct Walk<'a> {
     trees: HashMap<Oid, Arc<Vec<Entry>>>,
     sizes: HashMap<Oid, Size>,
     looked_at: HashSet<Oid>,
+    /// Only protected paths are looked for: everything else was judged before.
+    guarding: bool,
     steps: u64,
     /// What was found.
     pub(crate) findings: Findings,
@@ -79,6 +81,7 @@ impl<'a> Walk<'a> {
             trees: HashMap::new(),
             sizes: HashMap::new(),
             looked_at: HashSet::new(),
+            guarding: false,
             steps: 0,
             findings: Findings::default(),
             outside: HashMap::new(),
@@ -155,6 +158,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Looks for protected paths that a merge took from elsewhere than from what it merged: keeping
+    /// one's own older version takes a change of them back, though no file is new.
+    pub(crate) async fn guard(&mut self, root: &Oid, merged: &Oid) -> Result<(), GateError> {
+        self.guarding = true;
+        let compared = self.compare(root, std::slice::from_ref(merged)).await;
+        self.guarding = false;
+        compared
+    }
+
     async fn compare_directory(
         &mut self,
         frame: &Frame,
@@ -179,7 +191,9 @@ impl<'a> Walk<'a> {
                     .is_some_and(|e| *e == entry)
             })
         };
-        self.look_for_collisions(frame, &now, &changed);
+        if !self.guarding {
+            self.look_for_collisions(frame, &now, &changed);
+        }
         for entry in now.iter().filter(|entry| changed(entry)) {
             self.step()?;
             let path = join(&frame.path, &entry.name);
@@ -248,7 +262,8 @@ impl<'a> Walk<'a> {
             } else {
                 self.look_for_protection(&path);
             }
-            if names::is_like(name, ".gitmodules") || entry.mode == Mode::Submodule {
+            let submodule = names::is_like(name, ".gitmodules") || entry.mode == Mode::Submodule;
+            if submodule && !self.guarding {
                 let what = "submodules are not for an agent to remove";
                 self.findings
                     .push(Finding::at(Rule::Submodule, &path, what));

@@ -59,13 +59,31 @@ async fn strangers_triagers_bots_and_a_reused_login_may_not_instruct() -> Result
 }
 
 #[tokio::test]
+async fn a_label_whose_event_is_not_listed_yet_is_waited_for_and_not_held_against_it() -> Result<()>
+{
+    let scene = Scene::set().await?;
+    let number = scene.forge.create_issue("eve", "t", "b");
+    scene.forge.label("ada", number, LABEL);
+    scene.forge.fault("GET", "/events", Fault::StaleList, 2);
+    assert!(is_later(&trouble(scene.github.issue(number).await)?));
+    // One that does not come is set by nobody.
+    scene.forge.pass(60);
+    let trigger = read(&scene, number).await?.trigger.context("no trigger")?;
+    assert_eq!(trigger.actor, None);
+    let trigger = read(&scene, number).await?.trigger.context("no trigger")?;
+    assert!(trigger.actor.context("nobody")?.may_instruct());
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_an_answer_about_permission_nobody_is_trusted() -> Result<()> {
     let scene = Scene::set().await?;
     let number = scene.forge.create_issue_labelled("ada", "t", "b", &[LABEL]);
-    for status in [500, 403] {
+    for (status, times) in [(500, 3), (403, 1)] {
         scene
             .forge
-            .fault("GET", "/permission", Fault::FailBefore(status), 1);
+            .fault("GET", "/permission", Fault::FailBefore(status), times);
         assert!(
             is_later(&trouble(scene.github.issue(number).await)?),
             "{status}"
@@ -89,7 +107,7 @@ async fn without_an_answer_about_edits_the_issue_waits() -> Result<()> {
     let number = scene.forge.create_issue_labelled("ada", "t", "b", &[LABEL]);
     scene
         .forge
-        .fault("POST", "/graphql", Fault::FailBefore(502), 1);
+        .fault("POST", "/graphql", Fault::FailBefore(502), 3);
     assert!(is_later(&trouble(scene.github.issue(number).await)?));
     assert!(scene.github.issue(number).await?.is_some());
     scene.end();

@@ -44,8 +44,8 @@ async fn a_failing_server_leaves_a_write_unknown_and_a_read_for_later() -> Resul
         .fault("POST", "/comments", Fault::FailBefore(503), 1);
     scene
         .forge
-        .fault("GET", "/comments", Fault::FailBefore(503), 1);
-    scene.forge.fault("GET", "/comments", Fault::LoseAnswer, 1);
+        .fault("GET", "/comments", Fault::FailBefore(503), 3);
+    scene.forge.fault("GET", "/comments", Fault::LoseAnswer, 3);
     assert!(is_unknown(&trouble(
         scene.github.create_comment(number, "x").await
     )?));
@@ -55,6 +55,23 @@ async fn a_failing_server_leaves_a_write_unknown_and_a_read_for_later() -> Resul
         )?));
     }
     assert_eq!(scene.github.find_comment(number, "x").await?, None);
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_read_that_failed_in_passing_is_made_again_and_a_write_never() -> Result<()> {
+    let scene = Scene::set().await?;
+    let number = scene.forge.create_issue("ada", "t", "b");
+    let stumble = Fault::FailBefore(502);
+    scene.forge.fault("GET", "/comments", stumble, 1);
+    scene.forge.fault("GET", "/comments", Fault::LoseAnswer, 1);
+    assert_eq!(scene.github.find_comment(number, "x").await?, None);
+    assert_eq!(scene.requests("GET "), 3);
+    scene.forge.fault("POST", "/comments", stumble, 1);
+    let answer = scene.github.create_comment(number, "x").await;
+    assert!(is_unknown(&trouble(answer)?));
+    assert_eq!(scene.requests("POST "), 1);
     scene.end();
     Ok(())
 }

@@ -44,7 +44,7 @@ async fn later_polls_find_what_changed_once_pull_requests_too() -> Result<()> {
     let scene = Scene::set().await?;
     let issue = scene.forge.create_issue_labelled("ada", "t", "b", &[LABEL]);
     let (_, cursor) = step(&scene, "").await?;
-    scene.forge.pass(10);
+    scene.forge.pass(20);
     let (_, cursor) = step(&scene, &cursor).await?;
     let (numbers, cursor) = step(&scene, &cursor).await?;
     assert!(numbers.is_empty());
@@ -56,7 +56,7 @@ async fn later_polls_find_what_changed_once_pull_requests_too() -> Result<()> {
         .await?;
     let new = super::pulls::new_pull_request("cloud-code/1");
     let pull = orchestratord::ports::CodeHost::open_pull_request(&scene.github, &new).await?;
-    scene.forge.pass(10);
+    scene.forge.pass(20);
     let (numbers, cursor) = step(&scene, &cursor).await?;
     assert_eq!(numbers, [issue, pull.number]);
     let (numbers, _) = step(&scene, &cursor).await?;
@@ -71,7 +71,7 @@ async fn an_issue_that_a_list_left_out_is_found_by_the_next() -> Result<()> {
     let (_, cursor) = step(&scene, "").await?;
     let first = scene.forge.create_issue("ada", "t", "b");
     let second = scene.forge.create_issue("ada", "t", "b");
-    scene.forge.pass(10);
+    scene.forge.pass(20);
     scene.forge.fault("GET", "/issues", Fault::StaleList, 1);
     let (numbers, cursor) = step(&scene, &cursor).await?;
     assert_eq!(numbers, [first]);

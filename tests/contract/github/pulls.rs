@@ -9,7 +9,7 @@ use cloud_code_tests::forge::Fault;
 use orchestratord::ports::{CodeHost, NewPullRequest};
 use secrecy::ExposeSecret;
 
-use super::{Scene, is_refused, is_unknown, trouble};
+use super::{Scene, is_later, is_refused, is_unknown, trouble};
 
 pub(super) fn new_pull_request(branch: &str) -> NewPullRequest {
     NewPullRequest {
@@ -144,6 +144,20 @@ async fn the_newest_of_a_branch_is_found_in_whatever_state() -> Result<()> {
         .context("gone")?;
     assert_eq!(found.number, second.number);
     assert_eq!(scene.github.find_pull_request("cloud-code").await?, None);
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_exists_and_is_not_listed_yet_is_waited_for() -> Result<()> {
+    let scene = Scene::set().await?;
+    pushed(&scene, "cloud-code/1").await?;
+    let new = new_pull_request("cloud-code/1");
+    let opened = scene.github.open_pull_request(&new).await?;
+    scene.forge.fault("GET", "/pulls", Fault::StaleList, 1);
+    let answer = scene.github.open_pull_request(&new).await;
+    assert!(is_later(&trouble(answer)?));
+    assert_eq!(scene.github.open_pull_request(&new).await?, opened);
     scene.end();
     Ok(())
 }

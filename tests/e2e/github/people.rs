@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use cloud_code_tests::cluster::{asked_until, until};
+use cloud_code_tests::forge::Fault;
 
 use super::{LABEL, Scene};
 
@@ -163,6 +164,23 @@ async fn a_merge_completes_the_task_and_cleans_its_worktree() -> Result<()> {
     scene.comment_says(issue, "done").await?;
     assert!(!scene.forge.is_open(issue), "the merge closed it");
     scene.end();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_is_seen_though_the_issue_was_deleted_or_moved_away() -> Result<()> {
+    for gone in [410, 404, 403] {
+        let scene = Scene::set().await?;
+        let (issue, task, pull) = scene
+            .reviewed("Say hello", "write hello.txt Hello\ncommit Say hello")
+            .await?;
+        let part = format!("/issues/{issue}");
+        let fault = Fault::FailBefore(gone);
+        scene.forge.fault("GET", &part, fault, u32::MAX);
+        scene.forge.merge("ada", pull.number).await?;
+        scene.cluster.task_in(&task, "completed").await?;
+        scene.end();
+    }
     Ok(())
 }
 

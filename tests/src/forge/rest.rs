@@ -185,7 +185,9 @@ fn issue(
         ("GET", []) => Answer::ok(shown(state, number)),
         ("GET", ["events"]) => {
             let events = state.events.iter().filter(|event| event.issue == number);
-            Answer::ok(events.map(|event| state.event_json(event)).collect())
+            let mut events = events.map(|event| state.event_json(event)).collect();
+            hide_newest(request, &mut events);
+            Answer::ok(events.into())
         }
         ("GET", ["dependencies", "blocked_by"]) => {
             let blockers = state

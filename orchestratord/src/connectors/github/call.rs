@@ -46,9 +46,24 @@ impl Reply {
         date(&self.headers)
     }
 
-    pub(super) fn has_next(&self, items: usize) -> bool {
-        let link = self.headers.get(LINK).and_then(|link| link.to_str().ok());
-        items >= PER_PAGE || link.is_some_and(|link| link.contains("rel=\"next\""))
+    /// Where the next page begins: the parameters that GitHub's link adds to ours, since some lists
+    /// go by number and some by cursor. A full page without a link is followed by the next number.
+    pub(super) fn next_place(
+        &self,
+        query: &[(&str, &str)],
+        page: usize,
+        items: usize,
+    ) -> Option<String> {
+        let links = self.headers.get(LINK).and_then(|link| link.to_str().ok());
+        let Some(linked) = links.and_then(next_of) else {
+            return (items >= PER_PAGE).then(|| format!("page={}", page + 1));
+        };
+        let theirs = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            name != "per_page" && query.iter().all(|(ours, _)| *ours != name)
+        };
+        let place: Vec<&str> = linked.split('&').filter(theirs).collect();
+        Some(place.join("&"))
     }
 }
 
@@ -107,14 +122,24 @@ fn date(headers: &HeaderMap) -> i64 {
         )
 }
 
-pub(super) fn page_query(query: &[(&str, &str)], page: usize) -> String {
+/// The query of the address with `rel="next"`.
+fn next_of(links: &str) -> Option<&str> {
+    let next = links
+        .split(',')
+        .find(|link| link.contains("rel=\"next\""))?;
+    let (_, address) = next.split_once('<')?;
+    let (address, _) = address.split_once('>')?;
+    Some(address.split_once('?')?.1)
+}
+
+pub(super) fn page_query(query: &[(&str, &str)], place: &str) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     for (name, value) in query {
         // Writing to a string does not fail.
         let _written = write!(text, "{name}={}&", encoded(value));
     }
-    let _written = write!(text, "per_page={PER_PAGE}&page={page}");
+    let _written = write!(text, "per_page={PER_PAGE}&{place}");
     text
 }
 
@@ -143,8 +168,31 @@ mod tests {
             "a%2F..%2Fb%3Fc%3Dd%26e%23f%20g"
         );
         assert_eq!(
-            page_query(&[("labels", "a&b")], 2),
+            page_query(&[("labels", "a&b")], "page=2"),
             "labels=a%26b&per_page=100&page=2"
+        );
+    }
+
+    #[test]
+    fn the_next_page_begins_where_the_link_says_and_is_asked_of_nobody_else() {
+        let reply = |link: Option<&'static str>| Reply {
+            status: StatusCode::OK,
+            headers: link
+                .map(|link| (LINK, HeaderValue::from_static(link)))
+                .into_iter()
+                .collect(),
+            body: Bytes::new(),
+        };
+        let next = |link, items| reply(link).next_place(&[("state", "all")], 1, items);
+        assert_eq!(next(None, 99), None);
+        assert_eq!(next(None, 100).as_deref(), Some("page=2"));
+        let last = "<https://x/i?page=1>; rel=\"prev\", <https://x/i?page=1>; rel=\"first\"";
+        assert_eq!(next(Some(last), 30), None);
+        let by_cursor = "<https://elsewhere/i?state=open&per_page=30&after=Y3Vy%3D&page=2>; \
+                         rel=\"next\", <https://x/i?page=9>; rel=\"last\"";
+        assert_eq!(
+            next(Some(by_cursor), 30).as_deref(),
+            Some("after=Y3Vy%3D&page=2")
         );
     }
 

@@ -19,9 +19,10 @@ use crate::ports::{Changed, Trouble};
 
 /// Seconds that a poll looks back.
 const OVERLAP: i64 = 120;
-/// An issue can change twice within the second that its time shows. Only when GitHub's clock has moved
-/// on by this many seconds is a time told for good.
-const SETTLED: i64 = 2;
+/// An issue can change twice within the second that its time shows, and what changed about it can show
+/// up later in its own lists (events, comments, reviews) than in this one. Only when GitHub's clock has
+/// moved on by this many seconds is a time told for good.
+const SETTLED: i64 = 15;
 
 /// Where to go on from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,9 @@ pub(super) async fn changed(
     let query = [
         ("state", "all"),
         ("sort", "updated"),
-        ("direction", "asc"),
+        // What changes while we read moves to the front: it pushes the rest onto the next page, where
+        // some of it is seen twice. The other way round it would pull some of it out of sight.
+        ("direction", "desc"),
         ("since", from.as_str()),
     ];
     let listed = client
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_was_told_and_has_settled_is_not_told_again() {
-        let (first, cursor) = advance(&start(0), &[(1, 10), (2, 20)], None, 30);
+        let (first, cursor) = advance(&start(0), &[(1, 10), (2, 20)], None, 40);
         assert_eq!(first, [1, 2]);
         let (second, _) = advance(&cursor, &[(1, 10), (2, 20)], None, 90);
         assert!(second.is_empty());
@@ -170,8 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_change_whose_lists_may_lag_behind_is_told_once_more() {
+        let (_, cursor) = advance(&start(0), &[(1, 100)], Some("tag".into()), 105);
+        assert_eq!(cursor.etag, None);
+        let (again, cursor) = advance(&cursor, &[(1, 100)], None, 165);
+        assert_eq!(again, [1]);
+        let (no_more, _) = advance(&cursor, &[(1, 100)], None, 225);
+        assert!(no_more.is_empty());
+    }
+
+    #[test]
     fn an_issue_that_appears_late_is_told() {
-        let (_, cursor) = advance(&start(0), &[(2, 1_000)], None, 1_010);
+        let (_, cursor) = advance(&start(0), &[(2, 1_000)], None, 1_020);
         assert_eq!(cursor.since, Some(880));
         let (late, _) = advance(&cursor, &[(1, 950), (2, 1_000)], None, 1_070);
         assert_eq!(late, [1]);
@@ -179,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_tag_is_kept_while_the_question_stays_the_same() {
-        let (_, moved) = advance(&start(0), &[(1, 500)], Some("a".into()), 510);
+        let (_, moved) = advance(&start(0), &[(1, 500)], Some("a".into()), 520);
         assert_eq!((moved.since, moved.etag.as_deref()), (Some(380), None));
         let (_, stays) = advance(&moved, &[(1, 500)], Some("b".into()), 570);
         assert_eq!((stays.since, stays.etag.as_deref()), (Some(380), Some("b")));

@@ -1,7 +1,7 @@
 //! One call: authorised, in its place in the queue, with a deadline, its answer bounded and judged.
 //!
-//! octocrab carries it and repeats nothing. Page addresses are built here: those that an answer
-//! offers are only looked at for whether there is a next page.
+//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page addresses are built here: of those that an answer
+//! offers only the place in the list is taken, never where to ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A page of a hundred comments of the greatest size is 6.5 MB, as JSON at worst six times that.
 const LARGEST_ANSWER: usize = 48 << 20;
 const MOST_PAGES: usize = 100;
+/// The pauses before a read that failed is made again.
+const READ_AGAIN: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Only what failed as fast as this is repeated: patience is for the outbox.
+const QUICKLY: Duration = Duration::from_secs(5);
 
 /// A project's way to GitHub.
 pub(super) struct Client {
@@ -187,21 +191,23 @@ impl Client {
     ) -> Result<Listed<T>, Failure> {
         let mut items = Vec::new();
         let mut first = None;
+        let mut place = "page=1".to_owned();
         for page in 1..=MOST_PAGES {
-            let path = format!("{}?{}", self.path(rest), page_query(query, page));
+            let path = format!("{}?{}", self.path(rest), page_query(query, &place));
             let call = self.read_call(path, etag.filter(|_| page == 1));
             let reply = self.call(&call).await?;
             if reply.status == StatusCode::NOT_MODIFIED {
                 return Ok(Listed::Same);
             }
             let of_page: Vec<T> = decode(&call, &reply)?;
-            let next = reply.has_next(of_page.len());
+            let next = reply.next_place(query, page, of_page.len());
             items.extend(of_page);
             let (first_tag, date) = first.take().unwrap_or_else(|| (tag(&reply), reply.date()));
-            if !next {
+            let Some(next) = next else {
                 let etag = first_tag.filter(|_| page == 1);
                 return Ok(Listed::Items { items, etag, date });
-            }
+            };
+            place = next;
             first = Some((first_tag, date));
         }
         Err(Failure::refused(format!(
@@ -252,7 +258,24 @@ impl Client {
         Err(failure)
     }
 
+    /// A look at an issue is a dozen reads: were each allowed one failure, it would seldom succeed on
+    /// a bad day. A write is made once; the outbox alone decides what becomes of it.
     async fn attempt(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
+        let mut begun = Instant::now();
+        let mut answer = self.once(call, token).await;
+        for pause in READ_AGAIN {
+            let passing = answer.as_ref().is_err_and(Failure::is_passing);
+            if !passing || call.access != Access::Read || begun.elapsed() > QUICKLY {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            begun = Instant::now();
+            answer = self.once(call, token).await;
+        }
+        answer
+    }
+
+    async fn once(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
         let place = match call.access {
             Access::Read => self.limiter.read(call.resource).await,
             Access::Write => self.limiter.write(call.resource).await,

@@ -9,12 +9,14 @@ use cloud_code_domain::time::Timestamp;
 use jiff::Timestamp as Time;
 use serde_json::json;
 
-use super::client::Client;
+use super::client::{Client, Listed};
 use super::people::People;
 use super::trouble::Failure;
 use super::wire::{EditedData, Graphql, Issue, IssueEvent, Label};
 use crate::ports::Trouble;
 
+/// Seconds that an issue's events may come later than its change.
+const EVENTS_LAG: i64 = 30;
 const EDITED: &str = "query($owner:String!,$name:String!,$number:Int!){\
     repository(owner:$owner,name:$name){issue(number:$number){lastEditedAt}}}";
 
@@ -33,7 +35,7 @@ pub(super) async fn read(
         return Ok(None);
     }
     refuse_moved(client, number, &issue)?;
-    let events: Vec<IssueEvent> = client.list(&format!("issues/{number}/events"), &[]).await?;
+    let (events, date) = events(client, number).await?;
     let open = issue.state == "open";
     let labels: Vec<String> = issue
         .labels
@@ -41,6 +43,7 @@ pub(super) async fn read(
         .filter_map(Label::into_name)
         .collect();
     let facts = facts(&labels, trigger_labels, &events);
+    facts.wait_for_the_label(number, date.saturating_sub(issue.updated_at.as_second()))?;
     let mut people = People::new(client);
     let closed_by = match facts.closed.filter(|_| !open) {
         Some(event) => actor(&mut people, event).await?,
@@ -99,6 +102,16 @@ fn refuse_moved(client: &Client, number: u64, issue: &Issue) -> Result<(), Troub
     })
 }
 
+/// What happened to the issue, and GitHub's clock.
+async fn events(client: &Client, number: u64) -> Result<(Vec<IssueEvent>, i64), Failure> {
+    let path = format!("issues/{number}/events");
+    match client.list_unless(&path, &[], None).await? {
+        Listed::Items { items, date, .. } => Ok((items, date)),
+        // Without a tag there is no such answer.
+        Listed::Same => Ok((Vec::new(), i64::MAX)),
+    }
+}
+
 /// What the events say.
 #[derive(Debug)]
 struct Facts<'a> {
@@ -110,6 +123,20 @@ struct Facts<'a> {
     closed: Option<&'a IssueEvent>,
     /// When its title changed last.
     renamed: Option<Time>,
+}
+
+impl Facts<'_> {
+    /// Events lag behind the issue: one that carries a label, changed a moment ago, whose setting is
+    /// not told yet is looked at again instead of being held against it.
+    fn wait_for_the_label(&self, number: u64, seconds_since: i64) -> Result<(), Trouble> {
+        if matches!(self.trigger, Some((_, None))) && seconds_since < EVENTS_LAG {
+            return Err(Trouble::Later {
+                what: format!("issue {number}: who set its label is not told yet"),
+                until: None,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// `events` in the order in which they happened. Labels are the same in any case, as at GitHub.
@@ -124,10 +151,11 @@ fn facts<'a>(labels: &[String], trigger_labels: &[String], events: &'a [IssueEve
         .iter()
         .filter(|label| is_trigger(label))
         .map(|label| {
-            let set = events
-                .iter()
-                .rev()
-                .find(|event| event.event == "labeled" && about(event, label));
+            // Where it was taken away last, and is there, its newest setting is not told.
+            let last = events.iter().rev().find(|event| {
+                matches!(event.event.as_str(), "labeled" | "unlabeled") && about(event, label)
+            });
+            let set = last.filter(|event| event.event == "labeled");
             (label.clone(), set)
         })
         .max_by_key(|(_, set)| set.and_then(|event| event.created_at));
@@ -260,6 +288,27 @@ mod tests {
     fn a_label_whose_setting_is_not_recorded_was_set_by_nobody() {
         let facts = facts(&strings(&["cloud-code"]), &strings(&["cloud-code"]), &[]);
         assert!(matches!(facts.trigger, Some((_, None))));
+    }
+
+    #[test]
+    fn a_setting_that_is_not_told_yet_is_waited_for_a_moment() {
+        let triggers = strings(&["a"]);
+        let lagging = [event("labeled", "a", 1), event("unlabeled", "a", 2)];
+        for events in [&lagging[..], &[]] {
+            let facts = facts(&triggers, &triggers, events);
+            assert!(matches!(
+                facts.wait_for_the_label(7, 3),
+                Err(Trouble::Later { .. })
+            ));
+            assert!(facts.wait_for_the_label(7, EVENTS_LAG).is_ok());
+        }
+        let told = [event("labeled", "a", 1)];
+        assert!(
+            facts(&triggers, &triggers, &told)
+                .wait_for_the_label(7, 0)
+                .is_ok()
+        );
+        assert!(facts(&[], &triggers, &[]).wait_for_the_label(7, 0).is_ok());
     }
 
     #[test]

@@ -76,8 +76,11 @@ impl Pause {
             wait: Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_PAUSE),
             refused,
         };
-        if refusal && let Some(seconds) = number(headers, "retry-after") {
-            return Some(pause(None, seconds, true));
+        // A server that fails may name a time as well: what became of the call is still not known.
+        if (refusal || status.is_server_error())
+            && let Some(seconds) = number(headers, "retry-after")
+        {
+            return Some(pause(None, seconds, refusal));
         }
         if number(headers, "x-ratelimit-remaining") == Some(0) {
             let reset = number(headers, "x-ratelimit-reset");
@@ -260,6 +263,13 @@ mod tests {
             (pause.resource, pause.wait, pause.refused),
             (None, 17 * SECOND, true)
         );
+    }
+
+    #[test]
+    fn a_failing_server_that_names_a_time_is_left_alone_and_refused_nothing() {
+        let pause = read(503, &[("retry-after", "3")], "").unwrap();
+        assert_eq!((pause.wait, pause.refused), (3 * SECOND, false));
+        assert_eq!(read(503, &[], ""), None);
     }
 
     #[test]

@@ -68,8 +68,17 @@ pub(super) async fn open(
         Ok(pull) => Ok(snapshot(project, pull)),
         Err(failure) if exists_already(&failure) => find(client, project, &new.branch)
             .await?
-            .ok_or_else(|| failure.into()),
+            .ok_or_else(|| not_shown_yet(failure)),
         Err(failure) => Err(failure.into()),
+    }
+}
+
+/// GitHub says that there is one, and its list does not show it yet: lists lag behind.
+fn not_shown_yet(refusal: Failure) -> Trouble {
+    match refusal.trouble {
+        Trouble::Refused { what } | Trouble::Later { what, .. } | Trouble::Unknown { what } => {
+            Trouble::Later { what, until: None }
+        }
     }
 }
 

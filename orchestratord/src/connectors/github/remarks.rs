@@ -66,11 +66,16 @@ async fn on_the_conversation(
     let from = jiff::Timestamp::from_millisecond(since.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let from = from.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let path = format!("issues/{number}/comments");
-    let comments: Vec<Comment> = client.list(&path, &[("since", &from)]).await?;
+    let comments: Vec<Comment> = match client.list(&path, &[("since", &from)]).await {
+        Ok(comments) => comments,
+        // It was deleted, or is elsewhere by now: nothing is said here any more.
+        Err(failure) if failure.is_absent() => return Ok(Vec::new()),
+        Err(failure) => return Err(failure.into()),
+    };
     Ok(comments
         .into_iter()
         .filter(|comment| comment.created_at == comment.updated_at)
-        .filter(|comment| timestamp(comment.created_at) > since)
+        .filter(|comment| timestamp(comment.created_at) >= since)
         .filter(|comment| {
             !own.has(
                 project,
@@ -101,7 +106,7 @@ async fn reviews(client: &Client, number: u64, since: Timestamp) -> Result<Vec<F
         Err(failure) if failure.is_absent() => return Ok(Vec::new()),
         Err(failure) => return Err(failure.into()),
     };
-    let fresh = |review: &Review| review.submitted_at.is_some_and(|at| timestamp(at) > since);
+    let fresh = |review: &Review| review.submitted_at.is_some_and(|at| timestamp(at) >= since);
     if !reviews.iter().any(fresh) {
         return Ok(Vec::new());
     }

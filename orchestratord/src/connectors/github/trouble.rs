@@ -46,6 +46,12 @@ impl Failure {
         matches!(self.status, Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// GitHub stumbled, or the line did: the same call may succeed in a moment.
+    pub(super) fn is_passing(&self) -> bool {
+        let stumbled = self.status.is_none_or(|status| status.is_server_error());
+        stumbled && matches!(self.trouble, Trouble::Later { until: None, .. })
+    }
+
     /// The account pauses; the call was not made.
     pub(super) fn closed(closed: Closed) -> Self {
         Self::later(
@@ -100,6 +106,11 @@ impl Failure {
                 "{call}: GitHub refused the token (401): {said}. Check token_file or app of the project"
             );
             Self::later(what, None)
+        } else if status.is_redirection() {
+            Self::refused(format!(
+                "{call}: it is elsewhere by now ({code}). If the repository was renamed or moved, \
+                 give the project its new name and repository"
+            ))
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             Self::lost(access, format!("{call}: GitHub failed ({code})"))
         } else {
@@ -214,6 +225,29 @@ mod tests {
         };
         assert!(forbidden(suspended).is_suspension());
         assert!(!forbidden(br#"{"message":"Resource not accessible"}"#).is_suspension());
+    }
+
+    #[test]
+    fn a_write_to_a_renamed_repository_says_what_to_do() {
+        let Trouble::Refused { what } = judge(Access::Write, 307, None) else {
+            unreachable!("it was not made");
+        };
+        assert!(what.contains("give the project its new name"), "{what}");
+    }
+
+    #[test]
+    fn only_what_may_pass_in_a_moment_is_passing() {
+        let passing = |access, status: u16, until| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Failure::answered(access, "GET x", status, b"", until).is_passing()
+        };
+        assert!(passing(Access::Read, 500, None) && passing(Access::Read, 502, None));
+        assert!(Failure::lost(Access::Read, "cut off".into()).is_passing());
+        assert!(!passing(Access::Write, 502, None));
+        assert!(!passing(Access::Read, 503, Some(Timestamp(5))));
+        for status in [301, 401, 403, 404, 422] {
+            assert!(!passing(Access::Read, status, None), "{status}");
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl World {
         let live = self.live_mut(agent);
         live.connected = true;
         live.absent = None;
+        live.stuck = None;
         live.link = hello.link;
         live.last_heard = Some(now);
         live.version = hello.version;
@@ -268,6 +269,21 @@ impl World {
             if !connected {
                 self.move_idle_agent_down(&agent, why);
             }
+        }
+        Reply::Ok
+    }
+
+    /// Said once for each reason, however often it is tried again.
+    pub(super) fn workstation_stuck(&mut self, agent: &AgentId, why: &str) -> Reply {
+        let why = cloud_code_domain::text::one_line(why, 500);
+        let known = self
+            .live
+            .get(agent)
+            .is_some_and(|live| live.connected || live.stuck.as_ref() == Some(&why));
+        if !known && self.agents.contains_key(agent) {
+            self.live_mut(agent).stuck = Some(why.clone());
+            let subject = Subject::Agent(agent.to_string());
+            self.record(EventActor::Engine, subject, "stuck", why);
         }
         Reply::Ok
     }

@@ -420,6 +420,21 @@ impl Bench {
             .unwrap()
     }
 
+    /// What an operator reads beside the task and its agent.
+    pub(super) async fn shown(&self, id: &TaskId) -> (String, String) {
+        use crate::operator::view;
+        let (id, agent) = (id.clone(), self.agent.clone());
+        self.engine
+            .read(move |world| {
+                (
+                    view::task(world, &world.tasks[&id]).state_detail,
+                    view::agent(world, &world.agents[&agent]).state_detail,
+                )
+            })
+            .await
+            .unwrap()
+    }
+
     pub(super) async fn orders(&self) -> Orders {
         let agent = self.agent.clone();
         self.engine

@@ -16,6 +16,15 @@ const MAX_PATH: usize = 1024;
 
 impl Walk<'_> {
     pub(super) fn judge_name(&mut self, frame: &Frame, entry: &Entry, path: &[u8]) {
+        if entry.mode != Mode::Directory {
+            self.look_for_protection(path);
+        }
+        if entry.mode == Mode::Link {
+            self.look_for_protection_below(path);
+        }
+        if self.guarding {
+            return;
+        }
         if let Some(rule) = names::broken_rule(&entry.name) {
             self.findings.push(Finding::at(Rule::BadPath, path, rule));
         }
@@ -31,9 +40,6 @@ impl Walk<'_> {
             let what = "the files between us and the agent are no part of the work";
             self.findings.push(Finding::at(Rule::OwnFiles, path, what));
         }
-        if entry.mode != Mode::Directory {
-            self.look_for_protection(path);
-        }
         if let Some(hit) = self.secrets.find(path) {
             self.found_secret(hit, b"", "the name of a file");
         }
@@ -43,6 +49,18 @@ impl Walk<'_> {
         if let Some(pattern) = self.protected.matching(path) {
             let what = format!(
                 "changes a protected path ({})",
+                names::visible(pattern.as_bytes())
+            );
+            self.findings
+                .push(Finding::at(Rule::ProtectedPath, path, what));
+        }
+    }
+
+    /// What lies behind a link to a directory lies, for who follows it, below the link.
+    fn look_for_protection_below(&mut self, path: &[u8]) {
+        if let Some(pattern) = self.protected.matching_below(path) {
+            let what = format!(
+                "puts a link where a protected path would be ({})",
                 names::visible(pattern.as_bytes())
             );
             self.findings
@@ -70,6 +88,9 @@ impl Walk<'_> {
                 });
                 return Ok(());
             }
+            // What is in it was judged with the commit.
+            Mode::File | Mode::Executable | Mode::Link | Mode::Submodule | Mode::Other
+                if self.guarding => {}
             Mode::File | Mode::Executable => {
                 self.need(&entry.oid, path, frame.given);
                 self.look_into_file(&entry.oid, path).await?;

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::{Case, findings, rules};
 use crate::mirrors::branch::WorkBranch;
-use crate::mirrors::testing::{Work, git};
+use crate::mirrors::testing::{Work, git, oid};
 use crate::pull_requests::finding::Rule;
 use crate::pull_requests::push::{Pushed, push};
 
@@ -286,6 +286,61 @@ async fn taking_a_protected_path_away_or_replacing_it_is_a_change_of_it() {
     case.agent.git(&["mv", "src", ".vscode"]).await;
     case.agent.commit(&[], "Moved").await;
     assert!(rules(case.check_head().await).contains(&Rule::ProtectedPath));
+}
+
+#[tokio::test]
+async fn a_link_that_leads_a_protected_path_elsewhere_is_a_change_of_it() {
+    let case = Case::new().await;
+    std::os::unix::fs::symlink("tools", case.agent.path.join(".cargo")).unwrap();
+    case.agent
+        .commit(&[("tools/config.toml", Some("[build]\n"))], "Tools")
+        .await;
+    assert_eq!(rules(case.check_head().await), [Rule::ProtectedPath]);
+}
+
+#[tokio::test]
+async fn a_merge_takes_no_protected_path_back_to_an_older_version() {
+    let case = Case::new().await;
+    let person = &case.sandbox.person;
+    let (workflow, mut bases) = (".github/workflows/ci.yml", Vec::new());
+    for text in ["on: pull_request_target\n", "on: push\n"] {
+        bases.push(person.commit(&[(workflow, Some(text))], "CI").await);
+    }
+    let [unsafe_one, safe_one] = &bases[..] else {
+        unreachable!("there are two");
+    };
+    person.git(&["push", "--quiet", "origin", "main"]).await;
+    case.sandbox.fetch(&["main"]).await;
+    // A merge of what is in already, which brings the old version back.
+    let agent = case.sandbox.agent("back", safe_one).await;
+    let tree = oid(&agent
+        .git(&["rev-parse", &format!("{unsafe_one}^{{tree}}")])
+        .await);
+    let who = "Somebody <some@body> 1700000100 +0000";
+    let text = format!(
+        "tree {tree}\nparent {safe_one}\nparent {unsafe_one}\nauthor {who}\ncommitter {who}\n\nx\n"
+    );
+    let head = agent.object("commit", text.as_bytes()).await;
+    let pack = agent.pack_of(&[&head]).await;
+    let case = Case {
+        base: safe_one.clone(),
+        ..case
+    };
+    assert_eq!(rules(case.check(&head, &pack).await), [Rule::ProtectedPath]);
+    // A merge of the new version, which keeps the old one.
+    let case = Case {
+        base: unsafe_one.clone(),
+        ..case
+    };
+    agent
+        .git(&["checkout", "--quiet", "-b", "keep", unsafe_one.as_str()])
+        .await;
+    agent.commit(&[("a.txt", Some("a\n"))], "A").await;
+    let merge = ["merge", "--quiet", "--no-edit", "-s", "ours", "main"];
+    agent.git(&merge).await;
+    let head = agent.head().await;
+    let pack = agent.pack(&head, &case.base).await;
+    assert_eq!(rules(case.check(&head, &pack).await), [Rule::ProtectedPath]);
 }
 
 #[tokio::test]
