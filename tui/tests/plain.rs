@@ -119,7 +119,7 @@ async fn tasks_as_json_have_the_fields_that_scripts_use() {
     assert_eq!(review["title"], "Update the API docs");
     assert_eq!(review["state"], "review");
     assert_eq!(review["priority"], 2);
-    assert_eq!(review["agent"], "backend-1");
+    assert_eq!(review["agent"], "acme-app.backend-1");
     assert_eq!(review["attempts"], 1);
     assert_eq!(review["cost_usd"], 0.44);
     assert_eq!(review["blocked_reason"], Value::Null);

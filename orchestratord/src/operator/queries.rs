@@ -110,9 +110,12 @@ fn history_of(
 fn any_task(world: &World, text: &str) -> Result<TaskId, Status> {
     actions::resolve(world, text).or_else(|refused| {
         // One that could be several live ones is not a finished one instead.
-        let missing = refused.code() == tonic::Code::NotFound;
-        let found = missing.then(|| finished(world, text)).flatten();
-        found.ok_or(refused)
+        if refused.code() == tonic::Code::NotFound {
+            finished(world, text)
+                .ok_or_else(|| Status::not_found(format!("there is no task {text:?}")))
+        } else {
+            Err(refused)
+        }
     })
 }
 

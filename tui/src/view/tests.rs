@@ -178,6 +178,7 @@ fn modes() -> [NamedMode; 7] {
                         action: v1::action::Action::Merge(String::new()),
                         expected_version: 0,
                         about: String::new(),
+                        inverse: None,
                         draft: None,
                     },
                 }))
