@@ -18,6 +18,7 @@ use crate::ui::{
 };
 
 mod budget;
+mod room;
 
 fn fleet() -> State {
     let mut state = State {
