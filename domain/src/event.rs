@@ -1,6 +1,10 @@
 //! A fact that the engine recorded. Append-only, gap-free: what a screen shows can be told again
 //! from these.
 
+mod replay;
+
+pub use replay::{Gap, Replay};
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
@@ -20,6 +24,9 @@ pub struct Event {
     pub kind: String,
     /// More, in a sentence; visible text.
     pub detail: String,
+    /// The state that the subject moved to, in the word of its machine; none where it did not move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// Who or what caused an event.
@@ -37,7 +44,7 @@ pub enum EventActor {
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A task, by id.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+use crate::backup;
 use crate::config::{self, Config, Problems, RealFiles};
 
 /// The program did what it was asked to.
@@ -46,6 +47,16 @@ enum Command {
         /// The file to make, for `[secrets] key_file`.
         file: PathBuf,
     },
+    /// Copies the state into a new directory, also while the daemon runs, and verifies the copy.
+    Backup {
+        /// The directory to make.
+        directory: PathBuf,
+    },
+    /// Puts a backup into a state_dir that is empty, after verifying it.
+    Restore {
+        /// The directory that `backup` made.
+        directory: PathBuf,
+    },
 }
 
 /// Runs the program.
@@ -74,6 +85,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(error) => complain(&anyhow::Error::new(error), FAILURE),
         },
+        Some(Command::Backup { directory }) => copied(&arguments.config, |config| {
+            let contents = backup::backup(&config.state_dir, &directory)?;
+            Ok(format!("backed up {contents} to {}", directory.display()))
+        }),
+        Some(Command::Restore { directory }) => copied(&arguments.config, |config| {
+            let contents = backup::restore(&directory, &config.state_dir)?;
+            let state = config.state_dir.display();
+            Ok(format!(
+                "restored {contents} to {state}; start orchestratord"
+            ))
+        }),
         Some(Command::Check) => match read(&arguments.config) {
             Ok(_) => {
                 say(&format!("{} is good\n", arguments.config.display()));
@@ -85,6 +107,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(config) => serve(config),
             Err(problems) => bad_config(&problems),
         },
+    }
+}
+
+/// Copies state as the configuration says where it is.
+fn copied(
+    config: &Path,
+    copy: impl FnOnce(&Config) -> Result<String, backup::BackupError>,
+) -> ExitCode {
+    let config = match read(config) {
+        Ok(config) => config,
+        Err(problems) => return bad_config(&problems),
+    };
+    match copy(&config) {
+        Ok(done) => {
+            say(&format!("{done}\n"));
+            OK.into()
+        }
+        Err(error) => complain(&anyhow::Error::new(error), FAILURE),
     }
 }
 

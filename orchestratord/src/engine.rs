@@ -29,6 +29,8 @@ pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};
 pub use publish::Update;
 pub use schedule::Wait;
+#[cfg(test)]
+pub(crate) use world::Random;
 pub use world::{Live, World};
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod backup;
 pub mod cli;
 pub mod comments;
 pub mod config;

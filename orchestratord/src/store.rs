@@ -8,16 +8,24 @@
 
 mod events;
 mod records;
+mod snapshot;
 mod tables;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 pub use events::TaskEvents;
 pub use records::{HostRecord, ProjectRecord, Reservation, SpendRow};
+pub use snapshot::snapshot;
 pub use tables::Table;
+pub use verify::{Contents, verify};
 
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{
+    ConcurrencyMode, Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,13 +40,17 @@ pub const SCHEMA: u64 = 2;
 /// The version byte in front of every record.
 const RECORD: u8 = 1;
 
-const FILE: &str = "state.redb";
+/// The name of the store in `state_dir`.
+pub const FILE: &str = "state.redb";
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened.
-    #[error("the store {path} cannot be opened; keep the file, restore a backup beside it")]
+    #[error(
+        "the store {path} cannot be opened; move it away, and put a backup in its place with \
+         orchestratord restore"
+    )]
     Open {
         /// The file.
         path: PathBuf,
@@ -73,6 +85,14 @@ pub enum StoreError {
     Newer {
         /// Its schema.
         found: u64,
+    },
+    /// What it holds cannot be: it was damaged, or changed by another hand.
+    #[error("the store {path} does not agree with itself: {what}; restore a backup")]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// What does not agree with what.
+        what: String,
     },
     /// A record does not read.
     #[error("the record {key} of {table} does not read: {why}")]
@@ -179,11 +199,7 @@ impl Store {
             create(dir, &path)?;
         }
         Self::with(Box::new(move || {
-            let database = Database::builder().set_cache_size(64 << 20).open(&path);
-            database.map_err(|source| StoreError::Open {
-                path: path.clone(),
-                source: Box::new(source.into()),
-            })
+            shared().open(&path).map_err(cannot_open(&path))
         }))
     }
 
@@ -203,6 +219,15 @@ impl Store {
             initialise(&db)?;
             Ok(db)
         }))
+    }
+
+    /// A database that is open already; it is not opened again after an error.
+    fn of(db: Database, path: &Path) -> Self {
+        let path = path.to_owned();
+        Self {
+            db: RwLock::new(Some(db)),
+            opener: Box::new(move || shared().open(&path).map_err(cannot_open(&path))),
+        }
     }
 
     fn with(opener: Opener) -> Result<Self, StoreError> {
@@ -312,24 +337,42 @@ impl Store {
     }
 }
 
+/// How the database is opened: one process writes, others may read beside it, as a backup does.
+fn shared() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder
+        .set_cache_size(64 << 20)
+        .set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+fn cannot_open<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Open {
+        path,
+        source: Box::new(source.into()),
+    }
+}
+
+fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::File { what, path, source }
+}
+
+fn sync(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}
+
 /// Makes the database under another name, and gives it its own when it is on disk.
 fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
-    let file = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| StoreError::File { what, path, source }
-    };
     let new = dir.join("state.redb.new");
     if new.exists() {
         std::fs::remove_file(&new).map_err(file("cannot remove the half-made store", &new))?;
     }
     {
-        let db = Database::create(&new).map_err(|source| StoreError::Open {
-            path: new.clone(),
-            source: Box::new(source.into()),
-        })?;
+        let db = Database::create(&new).map_err(cannot_open(&new))?;
         initialise(&db)?;
     }
-    let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
     sync(&new).map_err(file("cannot sync the new store", &new))?;
     std::fs::rename(&new, path).map_err(file("cannot name the new store", path))?;
     sync(dir).map_err(file("cannot sync the directory of the store", dir))

@@ -1,5 +1,6 @@
 //! Whatever is killed, whenever: the task ends as it would have, and nothing is there twice.
 
+mod backup;
 mod programs;
 mod random;
 
@@ -56,7 +57,11 @@ async fn killed_at_any_moment(random: &mut Random, faults: bool) -> Result<()> {
         cluster.task_in(&task, "review").await?;
     }
     each_is_there_once(&forge, &cluster, &issues).await?;
-    each_is_merged(&forge, &cluster, &issues).await
+    each_is_merged(&forge, &cluster, &issues).await?;
+    // Its events, told again, lead to the states of its records.
+    let copy = cluster.root().join("saved");
+    cluster.orchestratord(&["backup", &copy.to_string_lossy()])?;
+    Ok(())
 }
 
 fn file(forge: &Forge, number: u64) -> u64 {

@@ -79,6 +79,14 @@ const COMMANDS: &[(&str, Proof)] = &[
         "orchestratord --config /etc/cloud-code/orchestratord.toml",
         Proof::By("tests/src/cluster.rs", "--config"),
     ),
+    (
+        "orchestratord backup /var/backups/cloud-code",
+        Proof::By("tests/e2e/kills/backup.rs", "\"backup\""),
+    ),
+    (
+        "orchestratord restore /var/backups/cloud-code",
+        Proof::By("tests/e2e/kills/backup.rs", "\"restore\""),
+    ),
     ("cloud-code doctor", Proof::Understood),
     ("cloud-code", Proof::Understood),
     ("cloud-code --host alice@server", Proof::Understood),

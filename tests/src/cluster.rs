@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cloud_code_domain::cost::Usage;
 use cloud_code_proto::v1;
 use nix::sys::signal::{Signal, kill};
@@ -170,6 +170,30 @@ impl Cluster {
         let said = || fs::read_to_string(self.root().join("orchestratord.out")).unwrap_or_default();
         self.operator = Some(operator.with_context(said)?);
         Ok(())
+    }
+
+    /// Runs a subcommand of orchestratord on this configuration; what it said.
+    ///
+    /// # Errors
+    /// Where it fails; with what it said.
+    pub fn orchestratord(&self, arguments: &[&str]) -> Result<String> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the harness starts the real program"
+        )]
+        let ended = Command::new(self.root().join("bin/orchestratord"))
+            .arg("--config")
+            .arg(self.root().join("orchestratord.toml"))
+            .args(arguments)
+            .output()
+            .context("orchestratord cannot be started")?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        ensure!(
+            ended.status.success(),
+            "{arguments:?}: {}",
+            said(&ended.stderr)
+        );
+        Ok(said(&ended.stdout))
     }
 
     /// `kill -9` of orchestratord, and of nothing else.

@@ -6,6 +6,8 @@
 mod fake_operator;
 #[path = "support/host.rs"]
 mod host;
+#[path = "plain/refusals.rs"]
+mod refusals;
 #[path = "support/synthetic.rs"]
 mod synthetic;
 

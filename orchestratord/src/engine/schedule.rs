@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
-use cloud_code_domain::event::EventActor;
+use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::{Execution, ExecutionState};
 use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::placement::{Candidate, Seat, place};
@@ -281,8 +281,11 @@ impl World {
                 created_at: now,
                 updated_at: now,
             };
+            let state = agent.state.as_str();
             self.agents.insert(id.clone(), agent);
             self.changes.agents.insert(id.clone());
+            let subject = Subject::Agent(id.to_string());
+            self.record_move(EventActor::Engine, subject, state, "", state);
         }
         Some(id)
     }

@@ -191,7 +191,8 @@ impl World {
         {
             detail = reason.to_string();
         }
-        self.record(actor, Subject::Task(id.to_string()), kind, detail);
+        let state = next.name().as_str();
+        self.record_move(actor, Subject::Task(id.to_string()), kind, detail, state);
         self.change_task(id, |task| task.state = next);
         self.entered(id);
         Ok(true)
@@ -248,12 +249,8 @@ impl World {
             | AgentEvent::Unwanted => String::new(),
         };
         self.changes.agents.insert(id.clone());
-        self.record(
-            EventActor::Engine,
-            Subject::Agent(id.to_string()),
-            kind,
-            detail,
-        );
+        let subject = Subject::Agent(id.to_string());
+        self.record_move(EventActor::Engine, subject, kind, detail, kind);
         true
     }
 
@@ -279,11 +276,12 @@ impl World {
         let detail = format!("{} {}", request.kind.as_str(), request.scope);
         self.changes.requests.insert(id.clone());
         self.changes.tasks.insert(id.task.clone());
-        self.record(actor, Subject::Credential(id.to_string()), kind, detail);
+        let subject = Subject::Credential(id.to_string());
+        self.record_move(actor, subject, kind, detail, kind);
         Ok(true)
     }
 
-    /// Records a fact.
+    /// Records a fact that moved nothing.
     pub(crate) fn record(
         &mut self,
         actor: EventActor,
@@ -291,13 +289,37 @@ impl World {
         kind: &str,
         detail: impl Into<String>,
     ) {
+        self.append(actor, subject, kind, detail.into(), None);
+    }
+
+    /// Records that the subject came to a state, also where it came into being with it.
+    pub(crate) fn record_move(
+        &mut self,
+        actor: EventActor,
+        subject: Subject,
+        kind: &str,
+        detail: impl Into<String>,
+        state: &str,
+    ) {
+        self.append(actor, subject, kind, detail.into(), Some(state.to_owned()));
+    }
+
+    fn append(
+        &mut self,
+        actor: EventActor,
+        subject: Subject,
+        kind: &str,
+        detail: String,
+        state: Option<String>,
+    ) {
         let event = Event {
             seq: self.next_event,
             at: self.now,
             actor,
             subject,
             kind: kind.to_owned(),
-            detail: detail.into(),
+            detail,
+            state,
         };
         self.next_event = self.next_event.saturating_add(1);
         self.changes.events.push(event);

@@ -3,7 +3,7 @@
 //! The index is written in the transaction that writes the event, so neither is ever without the
 //! other. It holds no more than numbers; what happened is said once.
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use cloud_code_domain::event::Event;
 
@@ -54,6 +54,20 @@ pub(super) fn index(write: &WriteTransaction) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// All events of a store into a new one, which gets its own index of them.
+pub(super) fn copy(store: &ReadTransaction, new: &WriteTransaction) -> Result<(), StoreError> {
+    let from = store.open_table(EVENTS).map_err(storage("read"))?;
+    {
+        let mut to = new.open_table(EVENTS).map_err(storage("written"))?;
+        for entry in from.iter().map_err(storage("read"))? {
+            let (seq, event) = entry.map_err(storage("read"))?;
+            to.insert(seq.value(), event.value())
+                .map_err(storage("written"))?;
+        }
+    }
+    index(new)
 }
 
 impl Store {

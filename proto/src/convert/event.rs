@@ -47,6 +47,7 @@ mod tests {
             subject,
             kind: "assigned".to_owned(),
             detail: "to backend-1".to_owned(),
+            state: None,
         })
     }
 

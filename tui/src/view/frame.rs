@@ -231,11 +231,15 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             typing(pen, true, end, area.y);
         }
         Mode::Browse | Mode::Pick(_) | Mode::Compose(_) | Mode::Help(_) => {
+            // What is soon over is seen whole.
+            let undo = undo(pen, state, ui);
+            let cells = undo.as_ref().map_or(0, |(text, _)| text.width());
+            let room = width.saturating_sub(u16::try_from(cells).unwrap_or(width));
             let mut used = 0;
             if let Some((text, role)) = said(state, ui) {
-                used = pen.put(x, area.y, width, text, role);
+                used = pen.put(x, area.y, room, text, role);
             }
-            if let Some((text, role)) = undo(pen, state, ui) {
+            if let Some((text, role)) = undo {
                 pen.put(x + used, area.y, width - used, text, role);
             }
         }

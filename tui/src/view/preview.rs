@@ -18,6 +18,9 @@ const FILES: usize = 6;
 /// Lines of the log that are shown.
 const LOG: usize = 6;
 
+/// Rows of what happened last that are shown, whatever else there is.
+const LEAST: usize = 5;
+
 /// What happened last, at most so many lines.
 pub(super) fn last_events(
     pen: &Pen<'_>,
@@ -46,29 +49,34 @@ pub(super) fn last_events(
     text.split_off(text.len().saturating_sub(rows))
 }
 
-/// Everything there is, in as many rows.
+/// What happened last, and what is held of the task besides, in as many rows.
 pub(super) fn besides(pen: &Pen<'_>, state: &State, task: &Task, area: Rect) -> Lines {
     let (width, rows) = (usize::from(area.width), usize::from(area.height));
+    let held = held(pen, state, task, width);
+    let left = rows.saturating_sub(held.len() + 2).max(LEAST);
+    let mut text = Vec::new();
+    section(
+        &mut text,
+        "LAST",
+        last_events(pen, state, task, width, left),
+    );
+    if !text.is_empty() && !held.is_empty() {
+        text.push(Vec::new());
+    }
+    text.extend(held);
+    text
+}
+
+/// What is held of the task: criteria, what it has changed, the end of its log.
+pub(super) fn held(pen: &Pen<'_>, state: &State, task: &Task, width: usize) -> Lines {
     let mut text = Vec::new();
     let detail = state.detail.loaded.as_ref();
-    let detail = detail.filter(|_| state.detail.task == task.wire.id);
-    if let Some(detail) = detail {
+    if let Some(detail) = detail.filter(|_| state.detail.task == task.wire.id) {
         section(&mut text, "CRITERIA", criteria(detail, width));
         section(&mut text, "CHANGED", changed(&detail.diff, width));
     }
     section(&mut text, "LOG", log(pen, state, task));
-    let left = rows.saturating_sub(text.len() + 2);
-    let mut last = Vec::new();
-    section(
-        &mut last,
-        "LAST",
-        last_events(pen, state, task, width, left),
-    );
-    if !text.is_empty() && !last.is_empty() {
-        last.push(Vec::new());
-    }
-    last.extend(text);
-    last
+    text
 }
 
 /// Adds a part with a heading, where there is something in it.

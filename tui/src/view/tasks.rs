@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::fleet::{filter, why};
 use super::pen::{Pen, Span, span};
-use super::preview::{besides, last_events};
+use super::preview::{besides, held, last_events, section};
 use super::table::{self, Column, left, lines, right};
 use super::{WIDE, empty, row as one_row, split_bottom, split_right};
 use crate::actions::ENTRIES;
@@ -74,10 +74,23 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
 fn beside(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
     if area.width + 2 >= WIDE {
         let (left, right) = split_right(area, area.width * 45 / 100);
-        let text = about(pen, state, task, usize::from(left.width) - 2);
+        let width = usize::from(left.width) - 2;
+        let mut text = about(pen, state, task, width);
+        let held = held(pen, state, task, usize::from(right.width));
+        if held.is_empty() {
+            lines(pen, left, &text, 0);
+            let text = besides(pen, state, task, right);
+            lines(pen, right, &text, 0);
+            return;
+        }
+        let rows = usize::from(left.height).saturating_sub(text.len() + 2);
+        section(
+            &mut text,
+            "LAST",
+            last_events(pen, state, task, width, rows),
+        );
         lines(pen, left, &text, 0);
-        let text = besides(pen, state, task, right);
-        lines(pen, right, &text, 0);
+        lines(pen, right, &held, 0);
         return;
     }
     let width = usize::from(area.width);

@@ -79,12 +79,9 @@ impl World {
         self.changes.requests.insert(id.clone());
         self.changes.tasks.insert(id.task.clone());
         let actor = EventActor::Agent(agent.to_string());
-        self.record(
-            actor,
-            Subject::Credential(id.to_string()),
-            "requested",
-            detail,
-        );
+        let subject = Subject::Credential(id.to_string());
+        let pending = CredentialState::Pending.as_str();
+        self.record_move(actor, subject, "requested", detail, pending);
         self.by_policy(&id);
         let waits = self
             .requests

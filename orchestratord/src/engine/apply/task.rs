@@ -51,9 +51,11 @@ impl World {
             Some(issue) => format!("from issue #{}", issue.number),
             None => "by the operator".to_owned(),
         };
+        let state = task.state.name().as_str();
         self.tasks.insert(id.clone(), task);
         self.changes.tasks.insert(id.clone());
-        self.record(actor, Subject::Task(id.to_string()), "created", detail);
+        let subject = Subject::Task(id.to_string());
+        self.record_move(actor, subject, "created", detail, state);
         self.entered(&id);
         Some(id)
     }

@@ -16,6 +16,7 @@ use cloud_code_domain::task::Task;
 use super::backend::Recorder;
 use super::*;
 use crate::config::{RealFiles, parse};
+use crate::store::{FILE, verify};
 
 pub(super) struct Bench {
     pub(super) engine: Engine,
@@ -131,6 +132,9 @@ impl Bench {
         engine.stop().await;
         assert!(tokio::task::spawn_blocking(|| thread.wait()).await.unwrap());
         drop(engine);
+        if recorder.is_none() {
+            verify(&dir.path().join("state").join(FILE)).unwrap();
+        }
         Self::over(dir, clock, recorder).await
     }
 

@@ -14,6 +14,7 @@ fn event(seq: u64, subject: Subject) -> Event {
         subject,
         kind: "assigned".into(),
         detail: String::new(),
+        state: None,
     }
 }
 
@@ -74,6 +75,20 @@ fn a_task_without_a_history_has_none() {
         let page = store.events_of_task(nobody, u64::MAX, 30).unwrap();
         assert_eq!(page, TaskEvents::default(), "{nobody:?}");
     }
+}
+
+#[test]
+fn a_copy_of_the_store_has_the_history_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let there = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path()).unwrap();
+        store.commit(&history()).unwrap();
+    }
+    super::super::snapshot(dir.path(), &there.path().join("state.redb")).unwrap();
+    let copy = Store::open(there.path()).unwrap();
+    let page = copy.events_of_task("task", u64::MAX, 3).unwrap();
+    assert_eq!((numbers(&page), page.before), (vec![980, 990, 1_000], 97));
 }
 
 #[test]

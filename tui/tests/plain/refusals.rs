@@ -1,18 +1,9 @@
 //! What goes wrong, as a person reads it: what happened, why, and the command that helps.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
-
-#[path = "support/fake_operator.rs"]
-mod fake_operator;
-#[path = "support/host.rs"]
-mod host;
-#[path = "support/synthetic.rs"]
-mod synthetic;
-
 use serde_json::Value;
 use tonic::Status;
 
-use host::{Host, run};
+use crate::host::{Host, run};
 
 #[tokio::test]
 async fn a_refusal_says_what_why_and_what_to_do() {
@@ -30,7 +21,7 @@ async fn a_refusal_says_what_why_and_what_to_do() {
         ),
         (
             Status::not_found("no task x"),
-            "there is no such thing",
+            "what you named is not there",
             Some(1),
         ),
         (
@@ -155,7 +146,7 @@ async fn a_refusal_leads_to_the_command_that_helps() {
             "cloud-code approvals",
         ),
         (
-            &["deny", "k3f9x2ab:1", "--version", "2"],
+            &["deny", "k3f9x2ab:1", "--if-version", "2"],
             Status::aborted("version 3 now"),
             "cloud-code approvals",
         ),
