@@ -9,8 +9,14 @@ use crate::safe_text::SafeText;
 use crate::state::Mark;
 use crate::theme::Role;
 
-/// Cells before the words of an entry: the time, the mark, what it is.
-const INDENT: usize = 25;
+/// Cells of the time, the mark, and the blanks between them and what comes.
+const BEFORE: usize = 12;
+
+/// Cells of what an entry is, and where there is room for all of it.
+const WORD: (usize, usize) = (13, 21);
+
+/// From so many cells on there is room.
+const ROOM: usize = 70;
 
 /// Lines that one entry takes at most.
 const ENTRY: usize = 6;
@@ -35,7 +41,9 @@ pub(super) fn lines<'a>(
     let events = events.filter(|event| !(told && event.kind.contains("progress")));
     entries.extend(events.map(happened));
     entries.sort_by_key(|entry| entry.at);
-    let room = width.saturating_sub(INDENT).max(10);
+    let cells = if width < ROOM { WORD.0 } else { WORD.1 };
+    let indent = BEFORE + cells;
+    let room = width.saturating_sub(indent).max(10);
     let mut text = Vec::new();
     for entry in entries {
         let mut lines = SafeText::new(&entry.what).wrap(room).into_iter();
@@ -44,14 +52,14 @@ pub(super) fn lines<'a>(
             span(glyphs::glyph(entry.mark), glyphs::role(entry.mark)),
             span(" ", Role::Text),
             span(
-                format!("{:<14}", SafeText::new(&entry.word).fit(13)),
+                format!("{:<1$} ", SafeText::new(&entry.word).fit(cells), cells),
                 Role::Muted,
             ),
             (lines.next().unwrap_or_default(), Role::Text),
         ]);
         for line in lines.take(ENTRY - 1) {
             text.push(vec![
-                span(" ".repeat(INDENT), Role::Text),
+                span(" ".repeat(indent), Role::Text),
                 (line, Role::Text),
             ]);
         }

@@ -73,7 +73,7 @@ fn a_wide_preview_shows_what_the_client_holds_of_the_task() {
     );
     let text = shown(&state, &ui);
     assert!(
-        text.contains("THE TASK") && text.contains("requested"),
+        text.contains("THE TASK") && text.contains("credential requested"),
         "{text}"
     );
 }
