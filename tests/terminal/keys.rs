@@ -211,7 +211,7 @@ async fn at_github(desk: &mut Desk) -> Result<()> {
     terminal.press(&["2", "n"]).await?;
     terminal.shows("New task").await?;
     // The first project is offered; the other one is typed over it.
-    terminal.press(&["BTab", "C-u"]).await?;
+    terminal.press(&["BTab", "C-a", "C-k"]).await?;
     terminal.write("acme/app").await?;
     terminal.press(&["Tab"]).await?;
     terminal.write("Say hello").await?;
