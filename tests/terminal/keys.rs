@@ -77,14 +77,7 @@ async fn steered(desk: &mut Desk) -> Result<()> {
     terminal.shows("Message to the agent").await?;
     terminal.write("And greet Grace.").await?;
     terminal.press(&["C-d"]).await?;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !said(desk, &task)
-        .await?
-        .contains(&"And greet Grace.".to_owned())
-    {
-        ensure!(tokio::time::Instant::now() < deadline, "it was not steered");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    told(desk, &task, "And greet Grace.").await?;
     std::fs::write(&gate, "")?;
     desk.cluster.task_in(&task, "review").await?;
     let diff = desk.cluster.operator()?.task(&task).await?.diff;
@@ -97,13 +90,17 @@ async fn steered(desk: &mut Desk) -> Result<()> {
     only_allowed(&terminal.wire())
 }
 
-async fn said(desk: &Desk, task: &str) -> Result<Vec<String>> {
-    let detail = desk.cluster.operator()?.task(task).await?;
-    Ok(detail
-        .conversation
-        .into_iter()
-        .map(|one| one.text)
-        .collect())
+/// Waits until the daemon has this message for the agent of a task.
+async fn told(desk: &Desk, task: &str, text: &str) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let detail = desk.cluster.operator()?.task(task).await?;
+        if detail.conversation.iter().any(|one| one.text == text) {
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "it was not told");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 async fn given_away(desk: &mut Desk) -> Result<()> {
