@@ -60,3 +60,40 @@ pub enum Subject {
     /// The fleet as a whole.
     Fleet,
 }
+
+impl Subject {
+    /// The id of the task whose history this belongs to: a credential request is part of that of
+    /// the task that asks.
+    #[must_use]
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::Task(id) => Some(id),
+            Self::Credential(id) => id.split_once(':').map(|(task, _)| task),
+            Self::Agent(_) | Self::Account(_) | Self::Project(_) | Self::Fleet => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_request_belongs_to_the_history_of_the_task_that_asks() {
+        let task = crate::id::TaskId::from_random(7);
+        let request = crate::id::RequestId {
+            task: task.clone(),
+            number: 1,
+        };
+        let subject = Subject::Credential(request.to_string());
+        assert_eq!(subject.task(), Some(task.as_str()));
+        assert_eq!(Subject::Task(task.to_string()).task(), Some(task.as_str()));
+        for other in [
+            Subject::Agent("sample.backend-1".into()),
+            Subject::Project("sample".into()),
+            Subject::Fleet,
+        ] {
+            assert_eq!(other.task(), None, "{other:?}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod tables;
 mod tests;
 mod verify;
 
+pub use events::TaskEvents;
 pub use records::{HostRecord, ProjectRecord, Reservation, SpendRow};
 pub use snapshot::snapshot;
 pub use tables::Table;
@@ -22,14 +23,19 @@ pub use verify::{Contents, verify};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{ConcurrencyMode, Database, Durability, ReadableDatabase, StorageBackend};
+use redb::{
+    ConcurrencyMode, Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use cloud_code_domain::event::Event;
 
 /// The version of the tables and records that this program writes.
-pub const SCHEMA: u64 = 1;
+///
+/// 2: the history of a task is found by an index. A store of schema 1 is brought up to it when it
+/// is opened.
+pub const SCHEMA: u64 = 2;
 
 /// The version byte in front of every record.
 const RECORD: u8 = 1;
@@ -232,10 +238,12 @@ impl Store {
         };
         let found = store.schema()?;
         if found > SCHEMA {
-            Err(StoreError::Newer { found })
-        } else {
-            Ok(store)
+            return Err(StoreError::Newer { found });
         }
+        if found < SCHEMA {
+            store.db(upgrade)?;
+        }
+        Ok(store)
     }
 
     /// Opens it again after an I/O error, which poisons the handle.
@@ -376,13 +384,32 @@ fn initialise(db: &Database) -> Result<(), StoreError> {
     commit(db, &batch, true)
 }
 
-fn commit(db: &Database, batch: &Batch, all_tables: bool) -> Result<(), StoreError> {
+/// Brings a store of an older schema up to this one, or leaves it as it is.
+fn upgrade(db: &Database) -> Result<(), StoreError> {
+    let write = begin(db)?;
+    events::index(&write)?;
+    {
+        let mut meta = write
+            .open_table(Table::Meta.definition())
+            .map_err(storage("written"))?;
+        meta.insert("schema", encode(&SCHEMA).as_slice())
+            .map_err(storage("written"))?;
+    }
+    write.commit().map_err(storage("written"))
+}
+
+fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
     let mut write = db.begin_write().map_err(storage("written"))?;
     write
         .set_durability(Durability::Immediate)
         .map_err(storage("written"))?;
     write.set_two_phase_commit(true);
     write.set_quick_repair(true);
+    Ok(write)
+}
+
+fn commit(db: &Database, batch: &Batch, all_tables: bool) -> Result<(), StoreError> {
+    let write = begin(db)?;
     for table in Table::ALL {
         if !all_tables && !batch.touches(table) {
             continue;

@@ -151,10 +151,10 @@ async fn approved(desk: &mut Desk) -> Result<()> {
     terminal
         .shows("wants      npm_token, scope publish")
         .await?;
-    read_it().await;
+    // A key is named once it answers.
+    terminal.shows(" a approve").await?;
     terminal.press(&["a"]).await?;
     terminal.shows("y = grant").await?;
-    read_it().await;
     terminal.press(&["y"]).await?;
     desk.cluster.task_in(&task, "review").await?;
     terminal.shows("Nothing waits for your answer.").await?;
@@ -175,7 +175,7 @@ async fn denied(desk: &mut Desk) -> Result<()> {
     terminal
         .shows("wants      npm_token, scope publish")
         .await?;
-    read_it().await;
+    terminal.shows("D deny").await?;
     terminal.press(&["D"]).await?;
     terminal.shows("note for the agent").await?;
     terminal.write("not before the release").await?;
@@ -217,7 +217,7 @@ async fn killed(desk: &mut Desk) -> Result<()> {
 async fn no_daemon(desk: &mut Desk) -> Result<()> {
     desk.cluster.kill_orchestratord()?;
     let terminal = desk.tmux()?.open("t", SIZES[0], &desk.local()).await?;
-    let text = terminal.shows("no daemon yet").await?;
+    let text = terminal.shows("no link to a daemon yet").await?;
     ensure!(text.contains("orchestratord --config FILE"), "{text}");
     ensure!(retries(&text), "{text}");
     desk.cluster.restart().await?;
@@ -264,11 +264,6 @@ async fn resized(desk: &mut Desk) -> Result<()> {
         terminal.until(&what, |text| text.contains(shown)).await?;
     }
     only_allowed(&terminal.wire())
-}
-
-/// As long as a person needs to read: the program takes no answer to what was not seen for a while.
-async fn read_it() {
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
 }
 
 fn header(screen: &str) -> &str {

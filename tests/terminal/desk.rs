@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use cloud_code_proto::v1;
 use cloud_code_tests::cluster::{Cluster, PATIENCE, Setting, asked_until, local_project};
+use cloud_code_tests::forge::Forge;
 use cloud_code_tests::sample;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -20,6 +21,8 @@ const PROGRAMS: &str = env!("CARGO_BIN_EXE_demo");
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) cluster: Cluster,
+    /// Where a GitHub project is, in a test that wants one.
+    pub(crate) forge: Option<Forge>,
     tmux: Option<Tmux>,
     _sshd: Option<Sshd>,
 }
@@ -35,8 +38,14 @@ pub(crate) struct Said {
 impl Desk {
     /// Starts everything; tmux and sshd only where the test needs them.
     pub(crate) async fn set(programs: Option<Programs>) -> Result<Self> {
+        Self::at(programs, "", "").await
+    }
+
+    /// The same, with more keys in the project, and more after it.
+    pub(crate) async fn at(programs: Option<Programs>, more: &str, rest: &str) -> Result<Self> {
+        let project = local_project("sample", &format!("cost_limit_usd = 0.25\n{more}"));
         let setting = Setting {
-            rest: local_project("sample", "cost_limit_usd = 0.25"),
+            rest: format!("{project}{rest}"),
             ..Setting::default()
         };
         let prepare = |root: &std::path::Path| {
@@ -55,6 +64,7 @@ impl Desk {
         };
         Ok(Self {
             cluster,
+            forge: None,
             tmux,
             _sshd: sshd,
         })

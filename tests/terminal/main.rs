@@ -12,6 +12,7 @@
 mod control_room;
 mod desk;
 mod hostile;
+mod keys;
 mod plain;
 mod sshd;
 mod tmux;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let trials = [
         control_room::trials(),
         ways_out::trials(),
+        keys::trials(),
         hostile::trials(),
         plain::trials(),
     ];
@@ -40,13 +42,22 @@ fn main() -> ExitCode {
 
 /// A test with an installation, a terminal and an sshd of its own.
 fn over_ssh(name: &str, test: impl AsyncFnOnce(&mut Desk) -> Result<()> + Send + 'static) -> Trial {
+    over_ssh_at(name, async |programs| Desk::set(Some(programs)).await, test)
+}
+
+/// The same, at an installation that the test wants to be otherwise.
+fn over_ssh_at(
+    name: &str,
+    set: impl AsyncFnOnce(sshd::Programs) -> Result<Desk> + Send + 'static,
+    test: impl AsyncFnOnce(&mut Desk) -> Result<()> + Send + 'static,
+) -> Trial {
     let demand = Demand::of_variable("CLOUD_CODE_REQUIRE_SSH");
     let look = async || match sshd::Programs::find() {
         Ok(programs) => Found::There(programs),
         Err(why) => Found::Missing(why),
     };
     trial(name, demand, look, async move |programs| {
-        let mut desk = Desk::set(Some(programs)).await?;
+        let mut desk = set(programs).await?;
         test(&mut desk).await
     })
 }

@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Retry,
     Reassign,
     Priority,
+    Undo,
     Steer,
     Grant,
     Pass,
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     SortBy,
     Finished,
     Follow,
+    Earlier,
     NextHit,
     PreviousHit,
     LogFilter,
@@ -133,6 +135,12 @@ impl Command {
     #[must_use]
     pub(crate) fn entry(self) -> Option<&'static Entry> {
         ENTRIES.iter().find(|entry| entry.command == self)
+    }
+
+    /// Whether it answers a request, which has to be read first.
+    #[must_use]
+    pub(crate) fn answers(self) -> bool {
+        matches!(self, Self::Approve | Self::ApproveForTask | Self::Deny)
     }
 
     /// The first of its keys, or nothing.

@@ -228,6 +228,7 @@ impl<W: Write> App<W> {
             }
             call @ (Effect::Act(_)
             | Effect::LoadTask(_)
+            | Effect::LoadEarlier { .. }
             | Effect::LoadCosts(_)
             | Effect::LoadFinished
             | Effect::FollowLog { .. }) => self.calls.start(call, self.client.clone()),
@@ -317,6 +318,9 @@ pub(crate) fn absorb(ui: &mut Ui, info: &DrawInfo) {
         let tab = ui.task.tab as usize;
         if let Some(scroll) = ui.task.scroll.get_mut(tab) {
             *scroll = top;
+        }
+        if let Some(at_end) = info.at_end {
+            ui.task.held = !at_end;
         }
     } else if let Some(cursor) = ui.cursor() {
         cursor.top = top;

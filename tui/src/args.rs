@@ -181,6 +181,9 @@ pub(crate) enum Task {
     Show {
         /// The task
         task: String,
+        /// All of its events, not only the newest 200
+        #[arg(long)]
+        all_events: bool,
     },
     /// Make a task
     New {

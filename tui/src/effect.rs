@@ -12,6 +12,13 @@ pub(crate) enum Effect {
     Act(Box<Ask>),
     /// Loads a task.
     LoadTask(String),
+    /// Loads what happened to a task before the event with this number.
+    LoadEarlier {
+        /// Its id.
+        task: String,
+        /// The number.
+        below: u64,
+    },
     /// Loads what was spent in this many days.
     LoadCosts(u32),
     /// Loads the newest finished tasks.
@@ -44,6 +51,17 @@ pub(crate) struct Ask {
     pub expected_version: u64,
     /// The task or request that it is about, for the row; or empty.
     pub about: String,
+    /// What takes it back, where a plain action does.
+    pub inverse: Option<Inverse>,
     /// The draft that it was typed in. It is kept until the daemon has taken it.
     pub draft: Option<DraftKey>,
+}
+
+/// What an action changed, for as long as that can be taken back by another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inverse {
+    /// The priority that the task had.
+    pub before: u32,
+    /// The one that it was given.
+    pub after: u32,
 }

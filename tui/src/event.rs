@@ -37,6 +37,15 @@ pub(crate) enum Reply {
         /// The task.
         answer: Box<Result<v1::TaskDetail, String>>,
     },
+    /// To a request for an earlier page of a task's history.
+    Earlier {
+        /// Its id.
+        task: String,
+        /// The number below which the page begins.
+        below: u64,
+        /// The page.
+        answer: Result<v1::TaskEventsResponse, String>,
+    },
     /// To a request for costs.
     Costs {
         /// How many days.

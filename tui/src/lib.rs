@@ -87,7 +87,7 @@ fn run_args(args: &Args) -> ExitCode {
         Err(error) => Err(Failure::new(
             "the program cannot start",
             error.to_string(),
-            "",
+            "close other programs, or raise the limit: ulimit -n",
         )),
     };
     let code = match result {

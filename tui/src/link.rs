@@ -12,6 +12,7 @@
 
 mod backoff;
 mod child;
+mod heard;
 mod watch;
 
 pub(crate) use backoff::delay;
@@ -69,6 +70,14 @@ pub enum LinkError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The daemon hangs up: it does not know us for an operator.
+    #[error("the daemon on {} hangs up on uid {uid}", path.display())]
+    NotAnOperator {
+        /// The socket.
+        path: PathBuf,
+        /// Who we are to it.
+        uid: u32,
+    },
     /// The program that carries the link could not be started or ended.
     #[error("{name} gave no link: {why}")]
     Program {
@@ -91,21 +100,30 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// The command that helps.
+    /// What helps, with the command where there is one.
     #[must_use]
-    pub fn fix(&self) -> &'static str {
+    pub fn fix(&self) -> String {
         match self {
             Self::NoDaemon { .. } => {
                 "start it: `orchestratord --config FILE`, or give its socket with --socket PATH"
+                    .to_owned()
             }
-            Self::NotAllowed { .. } => {
-                "add your uid to [operator] users in the daemon's configuration, or use its user"
+            Self::NotAllowed { path, .. } => format!(
+                "look who may enter its folder: `ls -ld {}`; or name another with --socket PATH",
+                path.parent().unwrap_or(path).display()
+            ),
+            Self::NotAnOperator { uid, .. } => format!(
+                "add {uid} to `[operator] users` in the daemon's configuration and start it \
+                 again, or be one of them: `sudo -u USER cloud-code`"
+            ),
+            Self::Program { name, .. } => format!(
+                "try `{name} cloud-code doctor`: it has to be in the PATH there, and the control \
+                 room needs a key or an agent, since ssh cannot ask for a password under it"
+            ),
+            Self::BadHost(_) => "cloud-code --host user@server".to_owned(),
+            Self::Protocol { .. } => {
+                "check the path given with --socket: `cloud-code doctor`".to_owned()
             }
-            Self::Program { .. } => {
-                "try `ssh HOST cloud-code doctor`: it has to be in the PATH there, and the control room needs a key or an agent, since ssh cannot ask for a password under it"
-            }
-            Self::BadHost(_) => "cloud-code --host user@server",
-            Self::Protocol { .. } => "check the path given with --socket: `cloud-code doctor`",
         }
     }
 }
@@ -196,12 +214,23 @@ async fn connect_socket(path: &Path) -> Result<Client, LinkError> {
             LinkError::NoDaemon { path, source }
         }
     })?;
-    over(stream, SOCKET_TIMEOUT)
-        .await
-        .map_err(|error| LinkError::Protocol {
-            at: path.display().to_string(),
-            why: deepest(&error),
-        })
+    let (stream, far_end) = heard::listen(stream);
+    let failed = |why: String| LinkError::Protocol {
+        at: path.display().to_string(),
+        why,
+    };
+    let opened = over(stream, SOCKET_TIMEOUT).await;
+    match far_end.first(SOCKET_TIMEOUT).await {
+        heard::First::Spoke => opened.map_err(|error| failed(deepest(&error))),
+        heard::First::HungUp => Err(LinkError::NotAnOperator {
+            path: path.to_owned(),
+            uid: rustix::process::getuid().as_raw(),
+        }),
+        heard::First::Silent => Err(failed(format!(
+            "nothing was heard in {} s",
+            SOCKET_TIMEOUT.as_secs()
+        ))),
+    }
 }
 
 async fn connect_program(command: &[OsString], name: &str) -> Result<Client, LinkError> {

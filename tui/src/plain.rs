@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod fleet;
 mod json;
+mod refusal;
 mod secret;
 mod stream;
 mod table;
@@ -17,6 +18,7 @@ mod task;
 mod tasks;
 
 pub(crate) use failure::Failure;
+use refusal::About;
 
 use std::io::{self, Write};
 
@@ -53,7 +55,9 @@ pub(crate) async fn run(
     let client = open(&connection).await?;
     match command {
         Command::Tasks(which) => tasks::run(client, which, out).await,
-        Command::Task(Task::Show { task }) => task::show(client, task, out).await,
+        Command::Task(Task::Show { task, all_events }) => {
+            task::show(client, task, *all_events, out).await
+        }
         Command::Agents => fleet::agents(client, out).await,
         Command::Accounts => fleet::accounts(client, out).await,
         Command::Approvals => fleet::approvals(client, out).await,

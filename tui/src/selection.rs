@@ -111,12 +111,12 @@ pub(crate) fn event<'a>(state: &'a State, ui: &Ui) -> Option<&'a v1::Event> {
 #[must_use]
 pub(crate) fn task<'a>(state: &'a State, ui: &Ui) -> Option<&'a Task> {
     let id = match ui.screen {
-        Screen::Fleet => agent(state, ui)?.wire.task.as_str(),
+        Screen::Fleet => return agent(state, ui)?.task(&state.tasks),
         Screen::Tasks => ui.tasks.id.as_deref()?,
         Screen::Task => state.detail.task.as_str(),
         Screen::Logs => match &state.logs.source {
             Some(LogSource::Task(id)) => id,
-            Some(LogSource::Agent(id)) => state.agents.find(id)?.wire.task.as_str(),
+            Some(LogSource::Agent(id)) => return state.agents.find(id)?.task(&state.tasks),
             None => ui.sources.id.as_deref()?,
         },
         Screen::Costs if ui.dimension == Dimension::Task => ui.costs.id.as_deref()?,
@@ -155,6 +155,11 @@ pub(crate) fn available(command: Command, state: &State, ui: &Ui) -> Result<(), 
         Command::Retry => task_allows(command, state, ui, "cannot be tried again now"),
         Command::Reassign => task_allows(command, state, ui, "cannot be given away now"),
         Command::Priority => task_allows(command, state, ui, "has no priority any more"),
+        Command::Undo => when(ui.undo.is_some(), "there is nothing to take back"),
+        Command::Earlier => when(
+            state.detail.wants_earlier().is_some(),
+            "everything that happened is here",
+        ),
         Command::Steer => task_allows(command, state, ui, "takes no messages now"),
         Command::Grant => task_allows(command, state, ui, "has no limit to set now"),
         Command::Pass => task_allows(command, state, ui, "has no refused result that may pass"),
@@ -291,13 +296,25 @@ pub(crate) fn waiting_for(state: &State, waiting: &Waiting) -> Option<(String, S
         }
         Waiting::Task(id) => {
             let task = state.tasks.get(id)?;
-            let what = match task.wire.state_detail.as_str() {
-                "" => task.standing.word(),
-                detail => detail,
-            };
-            Some((state.name(task), what.to_owned()))
+            Some((state.name(task), wants(state, task)))
         }
     }
+}
+
+/// What a task wants of the operator: the request that waits longest, else why it waits.
+#[must_use]
+pub(crate) fn wants(state: &State, task: &Task) -> String {
+    let requests = state.approvals.of_task(&task.wire.id);
+    if let Some(request) = requests.min_by_key(|request| request.asked_at_ms) {
+        return format!("{} {}", request.kind, request.scope);
+    }
+    let detail = task.wire.state_detail.as_str();
+    let why = if detail.is_empty() {
+        task.standing.word()
+    } else {
+        detail
+    };
+    why.to_owned()
 }
 
 /// Something that needs the operator.

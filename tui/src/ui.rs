@@ -12,6 +12,7 @@ pub(crate) use mode::{Confirm, LineKind, LinePrompt, Mode, PickKind, Picker};
 use std::collections::HashSet;
 
 use crate::actions::Scope;
+use crate::effect::Inverse;
 use crate::keymap::Key;
 use crate::safe_text::SafeText;
 use crate::state::{Dimension, Sort};
@@ -137,6 +138,22 @@ pub(crate) struct Message {
     pub text: SafeText,
 }
 
+/// What was done last, as long as it can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undo {
+    /// The task that it was done to.
+    pub task: String,
+    /// What takes it back.
+    pub inverse: Inverse,
+    /// Until when, by the clock that never jumps.
+    pub until: u64,
+}
+
+impl Undo {
+    /// How long it can be taken back, in milliseconds.
+    pub(crate) const OPEN: u64 = 10_000;
+}
+
 /// The open task's screen.
 #[derive(Debug, Default)]
 pub(crate) struct TaskUi {
@@ -144,6 +161,8 @@ pub(crate) struct TaskUi {
     pub tab: TaskTab,
     /// The first line shown, by part.
     pub scroll: [usize; 4],
+    /// The timeline does not stay at its end, where it has a pane of its own.
+    pub held: bool,
 }
 
 /// The log's screen.
@@ -224,6 +243,8 @@ pub(crate) struct Ui {
     pub message: Option<Message>,
     /// What was typed and not sent.
     pub drafts: Drafts,
+    /// What `u` takes back.
+    pub undo: Option<Undo>,
     /// What actions are under way for.
     pub in_flight: HashSet<String>,
     /// The theme.
@@ -236,7 +257,25 @@ pub(crate) struct Ui {
     pub pending: Vec<Key>,
 }
 
+/// How long a question or a request has to be seen before a key answers it, in milliseconds.
+/// What was typed ahead of it answers nothing.
+pub(crate) const ARMING: u64 = 300;
+
+/// How much longer what is seen since then has to be seen; none: a key answers it.
+fn unread(since: u64, now: Now) -> Option<u64> {
+    (since + ARMING)
+        .checked_sub(now.mono)
+        .filter(|left| *left > 0)
+}
+
 impl Ui {
+    /// How much longer the screen and what is selected on it have to be seen, in milliseconds; none:
+    /// a key answers the request.
+    #[must_use]
+    pub(crate) fn unread(&self, now: Now) -> Option<u64> {
+        unread(self.settled_at, now)
+    }
+
     /// The start.
     #[must_use]
     pub(crate) fn new(size: (u16, u16), theme: ThemeName) -> Self {

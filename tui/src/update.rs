@@ -7,6 +7,7 @@ mod confirm;
 mod hear;
 mod moves;
 mod prompt;
+mod typing;
 
 use crate::action::Action;
 use crate::effect::Effect;
@@ -17,12 +18,11 @@ use crate::ui::{Mode, Now, Screen, Tone, Ui};
 
 pub(crate) use prompt::{Choice, Item, items};
 
-/// How long a question or a request has to be seen before a key answers it, in milliseconds.
-/// What was typed ahead of it answers nothing.
-pub(crate) const ARMING: u64 = 300;
-
 /// Carries out an action.
 pub(crate) fn update(state: &mut State, ui: &mut Ui, action: Action, now: Now) -> Vec<Effect> {
+    if ui.undo.as_ref().is_some_and(|undo| undo.until <= now.mono) {
+        ui.undo = None;
+    }
     let before = (ui.screen, ui.approvals.id.clone());
     let mut effects = match action {
         Action::Do(command) => {
@@ -45,7 +45,7 @@ pub(crate) fn update(state: &mut State, ui: &mut Ui, action: Action, now: Now) -
             Vec::new()
         }
         Action::Link(event) => link(state, ui, event, now),
-        Action::Hear(reply) => hear::hear(state, ui, reply),
+        Action::Hear(reply) => hear::hear(state, ui, reply, now),
         Action::Stop => vec![Effect::Quit],
         Action::Tick | Action::Nothing => Vec::new(),
     };

@@ -18,9 +18,11 @@ mod help;
 mod logs;
 mod pen;
 mod pick;
+mod preview;
 mod table;
 mod task;
 mod tasks;
+mod timeline;
 
 pub(crate) use pen::{DrawInfo, Look, Pen};
 

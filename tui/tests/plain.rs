@@ -4,104 +4,21 @@
 
 #[path = "support/fake_operator.rs"]
 mod fake_operator;
+#[path = "support/host.rs"]
+mod host;
+#[path = "plain/refusals.rs"]
+mod refusals;
 #[path = "support/synthetic.rs"]
 mod synthetic;
 
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
 
 use cloud_code_proto::v1::{self, action::Action};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-use tokio::task::JoinHandle;
-use tonic::Status;
 
-use fake_operator::Daemon;
-
-struct Host {
-    folder: TempDir,
-    daemon: Arc<Daemon>,
-    server: JoinHandle<()>,
-}
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn json(&self) -> Value {
-        assert_eq!(self.code, Some(0), "{}", self.err);
-        serde_json::from_str(&self.out).expect("JSON")
-    }
-}
-
-impl Host {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let daemon = Daemon::new(synthetic::NOW);
-        let server = daemon.serve(&folder.path().join("o.sock"));
-        Self {
-            folder,
-            daemon,
-            server,
-        }
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("o.sock")
-    }
-
-    async fn run(&self, line: &[&str]) -> Said {
-        self.run_with(line, "").await
-    }
-
-    async fn run_with(&self, line: &[&str], input: &str) -> Said {
-        let socket = self.socket();
-        let mut all = vec!["--socket", socket.to_str().expect("a path")];
-        all.extend(line);
-        run(&all, input).await
-    }
-
-    fn acted(&self) -> Vec<(Action, u64)> {
-        let acted = self.daemon.acted.lock().expect("not poisoned").clone();
-        let action = |request: v1::ActRequest| {
-            let action = request
-                .action
-                .and_then(|action| action.action)
-                .expect("an action");
-            (action, request.expected_version)
-        };
-        acted.into_iter().map(action).collect()
-    }
-}
-
-async fn run(line: &[&str], input: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cloud-code"))
-        .args(line)
-        .env_remove("CLOUD_CODE_SOCKET")
-        .env("TZ", "UTC")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    // A program that reads nothing may have ended already.
-    let _unread = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    let output = child.wait_with_output().await.expect("it ends");
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).expect("UTF-8"),
-        err: String::from_utf8(output.stderr).expect("UTF-8"),
-    }
-}
+use host::Host;
 
 #[tokio::test]
 async fn tasks_as_json_have_the_fields_that_scripts_use() {
@@ -119,7 +36,7 @@ async fn tasks_as_json_have_the_fields_that_scripts_use() {
     assert_eq!(review["title"], "Update the API docs");
     assert_eq!(review["state"], "review");
     assert_eq!(review["priority"], 2);
-    assert_eq!(review["agent"], "backend-1");
+    assert_eq!(review["agent"], "acme-app.backend-1");
     assert_eq!(review["attempts"], 1);
     assert_eq!(review["cost_usd"], 0.44);
     assert_eq!(review["blocked_reason"], Value::Null);
@@ -275,106 +192,6 @@ async fn a_new_task_says_its_id_and_takes_its_text_from_a_pipe() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_what_why_and_what_to_do() {
-    let host = Host::new();
-    let refusals = [
-        (
-            Status::failed_precondition("#42 is running"),
-            "it is not possible now",
-            Some(1),
-        ),
-        (
-            Status::aborted("version 4"),
-            "it has changed since you looked",
-            Some(1),
-        ),
-        (
-            Status::not_found("no task x"),
-            "there is no such thing",
-            Some(1),
-        ),
-        (
-            Status::invalid_argument("an empty title"),
-            "the daemon does not take that",
-            Some(2),
-        ),
-    ];
-    for (status, what, code) in refusals {
-        let why = status.message().to_owned();
-        host.daemon
-            .refusals
-            .lock()
-            .expect("not poisoned")
-            .push_back(status);
-        let said = host.run(&["task", "retry", "s6y9v7mn"]).await;
-        assert_eq!(said.code, code);
-        assert!(
-            said.err.contains(what) && said.err.contains(&why),
-            "{}",
-            said.err
-        );
-        assert_eq!(said.out, "");
-    }
-}
-
-#[tokio::test]
-async fn without_a_daemon_it_says_how_to_start_one() {
-    let said = run(&["--socket", "/nonexistent/o.sock", "tasks"], "").await;
-    assert_eq!(said.code, Some(1));
-    assert!(
-        said.err
-            .contains("no daemon answers on /nonexistent/o.sock"),
-        "{}",
-        said.err
-    );
-    assert!(
-        said.err.contains("fix: start it: `orchestratord"),
-        "{}",
-        said.err
-    );
-    let said = run(&["--socket", "/nonexistent/o.sock", "--json", "tasks"], "").await;
-    let error: Value = serde_json::from_str(&said.err).expect("JSON");
-    assert!(
-        error["error"]
-            .as_str()
-            .is_some_and(|text| text.contains("no daemon"))
-    );
-}
-
-#[tokio::test]
-async fn misuse_is_exit_code_2() {
-    let host = Host::new();
-    for line in [
-        &["task", "priority", "s6y9v7mn", "9"][..],
-        &["grant", "s6y9v7mn", "lots"],
-        &["grant", "s6y9v7mn"],
-        &["grant", "s6y9v7mn", "--tokens", "lots"],
-        &["grant", "s6y9v7mn", "4.50", "--tokens", "500k"],
-        &["resume", "a", "b"],
-        &["frobnicate"],
-        &["--host", "-oProxyCommand=x", "tasks"],
-    ] {
-        let mut line = line.to_vec();
-        let said = if line[0] == "--host" {
-            run(&line, "").await
-        } else {
-            host.run(&std::mem::take(&mut line)).await
-        };
-        assert_eq!(said.code, Some(2), "{}", said.err);
-    }
-    assert!(host.acted().is_empty());
-}
-
-#[tokio::test]
-async fn without_a_terminal_the_control_room_does_not_open() {
-    let host = Host::new();
-    let said = host.run(&[]).await;
-    assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("needs a terminal"), "{}", said.err);
-    assert!(!said.out.contains('\x1b'), "nothing is drawn into a pipe");
-}
-
-#[tokio::test]
 async fn logs_and_events_are_one_object_a_line() {
     let host = Host::new();
     let said = host.run(&["logs", "s6y9v7mn", "--json"]).await;
@@ -508,24 +325,6 @@ async fn connect_carries_the_protocol_over_standard_input_and_output() {
 }
 
 #[tokio::test]
-async fn a_far_end_that_fails_is_quoted() {
-    let command = [
-        "sh",
-        "-c",
-        "echo 'jo@vps-1: Permission denied (publickey).' >&2; exit 255",
-    ];
-    let connection = cloud_code::Connection::Program {
-        command: command.map(Into::into).into(),
-        name: "ssh jo@vps-1".to_owned(),
-    };
-    let error = connection.connect().await.expect_err("no link");
-    assert_eq!(
-        error.to_string(),
-        "ssh jo@vps-1 gave no link: jo@vps-1: Permission denied (publickey)."
-    );
-}
-
-#[tokio::test]
 async fn a_daemon_that_goes_while_its_log_is_followed_ends_the_command() {
     let host = Host::new();
     let socket = host.socket();
@@ -549,4 +348,29 @@ async fn a_daemon_that_goes_while_its_log_is_followed_ends_the_command() {
         "the log ended"
     );
     host.server.abort();
+}
+
+#[tokio::test]
+async fn the_history_of_a_task_comes_with_it_and_all_of_it_where_it_is_wanted() {
+    let host = Host::new();
+    let numbers = |shown: &Value| -> Vec<u64> {
+        let events = shown["events"].as_array().expect("events").iter();
+        events.filter_map(|event| event["seq"].as_u64()).collect()
+    };
+    let shown = host
+        .run(&["task", "show", "s6y9v7mn", "--json"])
+        .await
+        .json();
+    assert_eq!(shown["events_before"], synthetic::HISTORY - 4);
+    assert_eq!(numbers(&shown), (18_008..18_012).collect::<Vec<_>>());
+    assert_eq!(shown["events"][0]["kind"], "started");
+    let line = ["task", "show", "s6y9v7mn", "--json", "--all-events"];
+    let shown = host.run(&line).await.json();
+    assert_eq!(shown["events_before"], 0);
+    assert_eq!(numbers(&shown), (18_000..18_012).collect::<Vec<_>>());
+    let text = host.run(&["task", "show", "s6y9v7mn"]).await.out;
+    assert!(
+        text.contains("EVENTS\n  … 8 earlier: --all-events"),
+        "{text}"
+    );
 }

@@ -27,7 +27,7 @@ pub(super) fn resolve(world: &World, text: &str) -> Result<TaskId, Status> {
     match found.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(Status::not_found(format!(
-            "there is no task {text} that is not finished; see: cloud-code tasks"
+            "there is no task {text:?} that is not finished"
         ))),
         many => {
             let ids: Vec<&str> = many.iter().map(|id| id.as_str()).collect();

@@ -12,6 +12,10 @@ use super::{actions, view};
 
 /// Tasks that a list holds where the client names no limit.
 const LIST: u32 = 1_000;
+/// Events of a task that come with it, and that a page holds where the client names no limit.
+const HISTORY: u32 = 200;
+/// Events of a task that a page holds at most.
+const PAGE: u32 = 500;
 
 pub(super) fn list(
     world: &World,
@@ -65,14 +69,54 @@ pub(super) struct Detail {
 }
 
 pub(super) fn task(world: &World, text: &str) -> Result<Detail, Status> {
-    let id =
-        actions::resolve(world, text).or_else(|missing| finished(world, text).ok_or(missing))?;
+    let id = any_task(world, text)?;
     let (task, executions) = world
         .whole_task(&id)
         .ok_or_else(|| Status::not_found(format!("there is no task {id}")))?;
-    Ok(Detail {
-        detail: view::task_detail(world, &task, &executions),
-        task,
+    let history = v1::TaskEventsRequest::default();
+    let history = history_of(world, &id, &history);
+    let mut detail = view::task_detail(world, &task, &executions);
+    detail.events = history.events;
+    detail.events_before = history.events_before;
+    Ok(Detail { detail, task })
+}
+
+/// A page of the history of a task.
+pub(super) fn history(
+    world: &World,
+    request: &v1::TaskEventsRequest,
+) -> Result<v1::TaskEventsResponse, Status> {
+    let id = any_task(world, &request.task)?;
+    Ok(history_of(world, &id, request))
+}
+
+fn history_of(
+    world: &World,
+    id: &TaskId,
+    request: &v1::TaskEventsRequest,
+) -> v1::TaskEventsResponse {
+    let before = (request.before > 0).then_some(request.before);
+    let limit = match request.limit {
+        0 => HISTORY,
+        limit => limit.min(PAGE),
+    };
+    let page = world.events_of_task(id, before, usize::try_from(limit).unwrap_or(0));
+    v1::TaskEventsResponse {
+        events: page.events.into_iter().map(Into::into).collect(),
+        events_before: page.before,
+    }
+}
+
+/// The task that a text names, live or finished.
+fn any_task(world: &World, text: &str) -> Result<TaskId, Status> {
+    actions::resolve(world, text).or_else(|refused| {
+        // One that could be several live ones is not a finished one instead.
+        if refused.code() == tonic::Code::NotFound {
+            finished(world, text)
+                .ok_or_else(|| Status::not_found(format!("there is no task {text:?}")))
+        } else {
+            Err(refused)
+        }
     })
 }
 
@@ -100,7 +144,7 @@ pub(super) fn log_of(world: &World, request: &v1::LogsRequest) -> Result<Vec<Exe
         };
         working.or_else(|| last().map(|task| task.id.clone()))
     } else {
-        Some(task(world, &request.task)?.task.id)
+        Some(any_task(world, &request.task)?)
     };
     let id = id.ok_or_else(|| Status::not_found("the agent has no task"))?;
     let (task, _) = world

@@ -186,6 +186,19 @@ impl v1::operator_server::Operator for OperatorService {
         Ok(Response::new(detail))
     }
 
+    async fn task_events(
+        &self,
+        request: Request<v1::TaskEventsRequest>,
+    ) -> Result<Response<v1::TaskEventsResponse>, Status> {
+        let request = request.into_inner();
+        let page = self
+            .0
+            .engine
+            .read(move |world| queries::history(world, &request))
+            .await;
+        page.map_err(ending)?.map(Response::new)
+    }
+
     async fn logs(
         &self,
         request: Request<v1::LogsRequest>,

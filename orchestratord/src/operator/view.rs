@@ -180,7 +180,7 @@ fn pull_request(task: &Task) -> Option<v1::PullRequest> {
     })
 }
 
-/// A task in full, but for its diff.
+/// A task in full, but for its diff and its history.
 #[must_use]
 pub fn task_detail(world: &World, of: &Task, executions: &[Execution]) -> v1::TaskDetail {
     let findings = match &of.state {
@@ -241,6 +241,9 @@ pub fn task_detail(world: &World, of: &Task, executions: &[Execution]) -> v1::Ta
             .iter()
             .map(|number| format!("#{number}"))
             .collect(),
+        // The history is the store's.
+        events: Vec::new(),
+        events_before: 0,
     }
 }
 

@@ -1,4 +1,7 @@
-//! The events: append-only, numbered without a gap.
+//! The events: append-only, numbered without a gap, and an index of them by task.
+//!
+//! The index is written in the transaction that writes the event, so neither is ever without the
+//! other. It holds no more than numbers; what happened is said once.
 
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -8,26 +11,63 @@ use super::{Store, StoreError, encode, storage};
 
 const EVENTS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("events");
 
+/// `(TaskId, seq)`: which events belong to the history of a task.
+const OF_TASKS: TableDefinition<'static, (&'static str, u64), ()> =
+    TableDefinition::new("events_of_tasks");
+
+/// A page of the history of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskEvents {
+    /// Oldest first.
+    pub events: Vec<Event>,
+    /// How many came before them.
+    pub before: u64,
+}
+
 pub(super) fn append(write: &WriteTransaction, events: &[Event]) -> Result<(), StoreError> {
     let mut table = write.open_table(EVENTS).map_err(storage("written"))?;
+    let mut of_tasks = write.open_table(OF_TASKS).map_err(storage("written"))?;
     for event in events {
         table
             .insert(event.seq, encode(event).as_slice())
             .map_err(storage("written"))?;
+        if let Some(task) = event.subject.task() {
+            of_tasks
+                .insert((task, event.seq), ())
+                .map_err(storage("written"))?;
+        }
     }
     Ok(())
 }
 
-/// All events of a store into a new one.
-pub(super) fn copy(store: &ReadTransaction, new: &WriteTransaction) -> Result<(), StoreError> {
-    let from = store.open_table(EVENTS).map_err(storage("read"))?;
-    let mut to = new.open_table(EVENTS).map_err(storage("written"))?;
-    for entry in from.iter().map_err(storage("read"))? {
-        let (seq, event) = entry.map_err(storage("read"))?;
-        to.insert(seq.value(), event.value())
-            .map_err(storage("written"))?;
+/// Makes the index of a store that was written without one.
+pub(super) fn index(write: &WriteTransaction) -> Result<(), StoreError> {
+    let table = write.open_table(EVENTS).map_err(storage("written"))?;
+    let mut of_tasks = write.open_table(OF_TASKS).map_err(storage("written"))?;
+    for entry in table.iter().map_err(storage("read"))? {
+        let (seq, value) = entry.map_err(storage("read"))?;
+        let event = decode(seq.value(), value.value())?;
+        if let Some(task) = event.subject.task() {
+            of_tasks
+                .insert((task, event.seq), ())
+                .map_err(storage("written"))?;
+        }
     }
     Ok(())
+}
+
+/// All events of a store into a new one, which gets its own index of them.
+pub(super) fn copy(store: &ReadTransaction, new: &WriteTransaction) -> Result<(), StoreError> {
+    let from = store.open_table(EVENTS).map_err(storage("read"))?;
+    {
+        let mut to = new.open_table(EVENTS).map_err(storage("written"))?;
+        for entry in from.iter().map_err(storage("read"))? {
+            let (seq, event) = entry.map_err(storage("read"))?;
+            to.insert(seq.value(), event.value())
+                .map_err(storage("written"))?;
+        }
+    }
+    index(new)
 }
 
 impl Store {
@@ -60,6 +100,38 @@ impl Store {
         }
         Ok(events)
     }
+
+    /// The newest events of a task with a number below `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store or an event does not read.
+    pub fn events_of_task(
+        &self,
+        task: &str,
+        before: u64,
+        limit: usize,
+    ) -> Result<TaskEvents, StoreError> {
+        let read = self.db(|db| db.begin_read().map_err(storage("read")))?;
+        let table = read.open_table(EVENTS).map_err(storage("read"))?;
+        let of_tasks = read.open_table(OF_TASKS).map_err(storage("read"))?;
+        let mut page = TaskEvents::default();
+        let numbers = of_tasks
+            .range((task, 0)..(task, before))
+            .map_err(storage("read"))?;
+        for entry in numbers.rev() {
+            let (key, _) = entry.map_err(storage("read"))?;
+            if page.events.len() == limit {
+                page.before = page.before.saturating_add(1);
+                continue;
+            }
+            let seq = key.value().1;
+            if let Some(value) = table.get(seq).map_err(storage("read"))? {
+                page.events.push(decode(seq, value.value())?);
+            }
+        }
+        page.events.reverse();
+        Ok(page)
+    }
 }
 
 fn decode(seq: u64, bytes: &[u8]) -> Result<Event, StoreError> {
@@ -70,3 +142,6 @@ fn decode(seq: u64, bytes: &[u8]) -> Result<Event, StoreError> {
         why: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

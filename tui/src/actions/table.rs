@@ -65,6 +65,7 @@ pub(crate) static ENTRIES: &[Entry] = &[
     view(Command::ShowLog, "log", &["L"], LISTS, "log", "Show the log of what is selected"),
     view(Command::ShowDiff, "diff", &["d"], TASKS, "diff", "Show what the task has changed"),
     act(Command::Priority, "priority", &["p"], TASKS, Tier::Now, "Set the priority: then 0 to 4", "task priority"),
+    act(Command::Undo, "undo", &["u"], EVERYWHERE, Tier::Now, "Take back a change of priority, for ten seconds", "task priority"),
     act(Command::Reassign, "reassign", &["m"], TASKS, Tier::Now, "Give the task to another agent", "task reassign"),
     act(Command::New, "new", &["n"], TASKS, Tier::Now, "Make a task", "task new"),
     act(Command::Cancel, "cancel", &["X"], TASKS, Tier::Ask, "End the task", "task cancel"),
@@ -72,6 +73,7 @@ pub(crate) static ENTRIES: &[Entry] = &[
     act(Command::Halt, "halt", &["H"], &[Scope::Fleet], Tier::Ask, "Stop what runs and give out no work", "halt"),
     act(Command::Resume, "resume", &["R"], &[Scope::Fleet], Tier::Ask, "Go on after a halt", "resume"),
     act(Command::ResumeAccount, "resume account", &[], &[], Tier::Now, "Say that a parked account can be used again", "resume"),
+    view(Command::Earlier, "earlier events", &["e"], &[Scope::Task], "earlier", "Fetch what happened to the task before that"),
     // Logs.
     view(Command::Follow, "follow", &["f"], &[Scope::Logs], "follow", "Stay at the end, or hold the screen still"),
     view(Command::NextHit, "next hit", &["n"], &[Scope::Logs], "hit", "Go to the next line that was searched for"),

@@ -17,6 +17,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Finished tasks that are asked for.
 const FINISHED: u32 = 500;
 
+/// Events of a task that are asked for at once.
+const EARLIER: u32 = 500;
+
 /// Lines of a log that are asked for at once.
 const TAIL: u32 = 20_000;
 
@@ -82,6 +85,19 @@ async fn perform(
             let answer = call(client, async |mut client| client.get_task(request).await).await;
             let answer = Box::new(answer);
             Reply::Task { task, answer }
+        }
+        Effect::LoadEarlier { task, below } => {
+            let request = v1::TaskEventsRequest {
+                task: task.clone(),
+                before: below,
+                limit: EARLIER,
+            };
+            let answer = call(client, async |mut client| client.task_events(request).await).await;
+            Reply::Earlier {
+                task,
+                below,
+                answer,
+            }
         }
         Effect::LoadCosts(days) => {
             let request = v1::CostsRequest { days };

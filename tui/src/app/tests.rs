@@ -143,7 +143,7 @@ async fn it_comes_back_by_itself_when_the_daemon_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("o.sock");
     let operator = Operator::sit_down(socket.clone());
-    operator.sees("no daemon yet").await;
+    operator.sees("no link to a daemon yet").await;
     let daemon = Daemon::new(crate::synthetic::NOW);
     let server = daemon.serve(&socket);
     operator.sees("live").await;

@@ -5,13 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+
+use super::heard::{FarEnd, First, Heard, listen};
 
 /// Characters of a complaint that are kept.
 const COMPLAINT: usize = 300;
@@ -23,7 +25,6 @@ pub(super) struct Pipe {
     _reader: Arc<AbortOnDrop>,
     input: ChildStdin,
     output: ChildStdout,
-    first: Option<oneshot::Sender<bool>>,
 }
 
 struct AbortOnDrop(JoinHandle<()>);
@@ -39,17 +40,17 @@ pub(super) struct Far {
     complaints: Arc<Mutex<Option<String>>>,
     // What the program complains of is read to its end, also where the link is given up.
     _reader: Arc<AbortOnDrop>,
-    first: oneshot::Receiver<bool>,
+    end: FarEnd,
 }
 
 impl Far {
     /// Waits until the far end says something; an error says why it never will. What is sent to it
     /// goes nowhere before ssh is through, and gRPC takes that for a link.
     pub(super) async fn speaks(self, timeout: Duration) -> Result<(), String> {
-        match tokio::time::timeout(timeout, self.first).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false) | Err(_)) => Err(self.complaints.last_line().await),
-            Err(_) => Err(format!("nothing was heard in {} s", timeout.as_secs())),
+        match self.end.first(timeout).await {
+            First::Spoke => Ok(()),
+            First::HungUp => Err(self.complaints.last_line().await),
+            First::Silent => Err(format!("nothing was heard in {} s", timeout.as_secs())),
         }
     }
 }
@@ -76,7 +77,7 @@ impl LastLine for Mutex<Option<String>> {
 }
 
 /// Starts the program.
-pub(super) fn start(command: &[OsString]) -> io::Result<(Pipe, Far)> {
+pub(super) fn start(command: &[OsString]) -> io::Result<(Heard<Pipe>, Far)> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -93,7 +94,6 @@ pub(super) fn start(command: &[OsString]) -> io::Result<(Pipe, Far)> {
     let errors = child.stderr.take().ok_or_else(missing)?;
     let complaints: Arc<Mutex<Option<String>>> = Arc::default();
     let kept = Arc::clone(&complaints);
-    let (heard, first) = oneshot::channel();
     let reader = tokio::spawn(async move {
         let mut lines = BufReader::new(errors).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -108,12 +108,12 @@ pub(super) fn start(command: &[OsString]) -> io::Result<(Pipe, Far)> {
         _reader: Arc::clone(&reader),
         input,
         output,
-        first: Some(heard),
     };
+    let (pipe, end) = listen(pipe);
     let far = Far {
         complaints,
         _reader: reader,
-        first,
+        end,
     };
     Ok((pipe, far))
 }
@@ -124,13 +124,7 @@ impl AsyncRead for Pipe {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.output).poll_read(cx, buf));
-        if let Some(first) = self.first.take() {
-            // Nobody waits any more: the link was given up.
-            let _unheard = first.send(read.is_ok() && buf.filled().len() > before);
-        }
-        Poll::Ready(read)
+        Pin::new(&mut self.output).poll_read(cx, buf)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloud_code_proto::{PROTOCOL, v1};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Client, Connection, deepest, delay};
+use super::{Client, Connection, LinkError, deepest, delay};
 
 /// How long the daemon may take for its snapshot.
 const SNAPSHOT: Duration = Duration::from_secs(30);
@@ -63,15 +63,10 @@ async fn follow(
     events: &mpsc::Sender<LinkEvent>,
     failures: &mut u32,
 ) -> Result<(), String> {
-    let mut client = connection.connect().await.map_err(|error| {
-        let reason = deepest(&error);
-        let text = error.to_string();
-        if text == reason {
-            text
-        } else {
-            format!("{text} ({reason})")
-        }
-    })?;
+    let mut client = connection
+        .connect()
+        .await
+        .map_err(|error| no_link(&error))?;
     let request = v1::WatchRequest {
         protocol: PROTOCOL,
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -106,6 +101,24 @@ async fn follow(
         if events.send(message).await.is_err() {
             return Ok(());
         }
+    }
+}
+
+/// Why there is no link, and what helps. How a daemon is started the screen says anyway.
+fn no_link(error: &LinkError) -> String {
+    let (text, reason) = (error.to_string(), deepest(error));
+    let text = if text == reason {
+        text
+    } else {
+        format!("{text} ({reason})")
+    };
+    match error {
+        LinkError::NoDaemon { .. } => text,
+        LinkError::NotAllowed { .. }
+        | LinkError::NotAnOperator { .. }
+        | LinkError::Program { .. }
+        | LinkError::BadHost(_)
+        | LinkError::Protocol { .. } => format!("{text}: {}", error.fix()),
     }
 }
 

@@ -6,7 +6,7 @@ use cloud_code_domain::cost::{MicroUsd, Tokens};
 use cloud_code_proto::v1::{self, action::Action};
 use serde_json::json;
 
-use super::{Failure, Out};
+use super::{About, Failure, Out};
 use crate::args::{Command, Task};
 use crate::link::Client;
 use crate::safe_text::SafeText;
@@ -27,7 +27,7 @@ pub(super) async fn run(mut client: Client, command: &Command, out: Out) -> Resu
     };
     let answer = client.act(request).await;
     let answer = answer
-        .map_err(|status| Failure::status(&status))?
+        .map_err(|status| Failure::status(&status, about(command)))?
         .into_inner();
     if out.json {
         let task = (!answer.task.is_empty()).then_some(&answer.task);
@@ -38,6 +38,40 @@ pub(super) async fn run(mut client: Client, command: &Command, out: Out) -> Resu
     } else {
         let line = format!("{}  {}", answer.task, answer.message);
         out.line(SafeText::new(&line).as_str())
+    }
+}
+
+/// What a refusal of this is about.
+fn about(command: &Command) -> About<'_> {
+    match command {
+        Command::Grant { task, .. } => About::Task(task),
+        Command::Task(task) => match task {
+            Task::New { .. } => About::Fleet,
+            Task::Show { task, .. }
+            | Task::Accept { task }
+            | Task::Reject { task }
+            | Task::Retry { task }
+            | Task::Cancel { task }
+            | Task::Reassign { task, .. }
+            | Task::Priority { task, .. }
+            | Task::Steer { task, .. }
+            | Task::Pass { task }
+            | Task::Merge { task }
+            | Task::Close { task } => About::Task(task),
+        },
+        Command::Approve { .. } | Command::Deny { .. } | Command::Approvals => About::Request,
+        Command::Resume { what } if what.len() == 2 => About::Account,
+        Command::Halt { .. }
+        | Command::Resume { .. }
+        | Command::Tasks(_)
+        | Command::Agents
+        | Command::Accounts
+        | Command::Logs { .. }
+        | Command::Events { .. }
+        | Command::Costs { .. }
+        | Command::Secret(_)
+        | Command::Doctor
+        | Command::Connect { .. } => About::Fleet,
     }
 }
 
@@ -182,6 +216,9 @@ fn text(given: &str) -> Result<String, Failure> {
     }
     let mut text = String::new();
     let read = std::io::stdin().lock().take(TEXT).read_to_string(&mut text);
-    read.map_err(|error| Failure::new("standard input cannot be read", error.to_string(), ""))?;
+    read.map_err(|error| {
+        let fix = "give the text as an argument instead of -";
+        Failure::new("standard input cannot be read", error.to_string(), fix)
+    })?;
     Ok(text)
 }

@@ -36,5 +36,11 @@ pub(super) async fn run(connection: Connection) -> Result<(), Failure> {
         ended = upwards => ended,
         ended = downwards => ended,
     };
-    carried.map_err(|error| Failure::new("the link broke", error.to_string(), ""))
+    carried.map_err(|error| {
+        Failure::new(
+            "the link broke",
+            error.to_string(),
+            "connect again; what the daemon says: cloud-code doctor",
+        )
+    })
 }

@@ -4,7 +4,7 @@ use cloud_code_proto::v1;
 use serde_json::Value;
 
 use super::table::table;
-use super::{Failure, Out, json};
+use super::{About, Failure, Out, json};
 use crate::link::Client;
 use crate::state::{CostLine, Dimension, amount, roughly, sums, tokens, usd, usd_or_about};
 
@@ -17,7 +17,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let answer = client.costs(v1::CostsRequest { days }).await;
     let rows = answer
-        .map_err(|status| Failure::status(&status))?
+        .map_err(|status| Failure::status(&status, About::Fleet))?
         .into_inner()
         .rows;
     if out.json {

@@ -26,12 +26,21 @@ pub(super) async fn run(connection: &Connection, out: Out) -> Result<(), Failure
             }
         }
     }
-    let failed = checks.iter().filter(|check| !check.ok).count();
-    match failed {
-        0 => Ok(()),
-        1 => Err(Failure::new("one check failed", "", "")),
-        many => Err(Failure::new(&format!("{many} checks failed"), "", "")),
-    }
+    let failed: Vec<&str> = checks
+        .iter()
+        .filter(|check| !check.ok)
+        .map(|check| check.name.as_str())
+        .collect();
+    let what = match failed.len() {
+        0 => return Ok(()),
+        1 => "one check failed".to_owned(),
+        many => format!("{many} checks failed"),
+    };
+    Err(Failure::new(
+        &what,
+        failed.join(", "),
+        "do what stands under each of them, then cloud-code doctor",
+    ))
 }
 
 /// Cells that a line takes at most.
@@ -88,7 +97,7 @@ async fn checks(connection: &Connection) -> Vec<v1::Check> {
         Ok(client) => client,
         Err(error) => {
             let found = format!("{error} ({})", deepest(&error));
-            return vec![here(false, found, error.fix())];
+            return vec![here(false, found, &error.fix())];
         }
     };
     match client.doctor(v1::DoctorRequest {}).await {

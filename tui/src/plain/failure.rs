@@ -5,11 +5,14 @@ use std::io;
 
 use serde_json::json;
 
+use super::refusal::{About, Refusal};
 use crate::link::{LinkError, deepest};
 use crate::safe_text::SafeText;
 
-const FAILED: u8 = 1;
-const MISUSE: u8 = 2;
+/// The exit code of what did not go well.
+pub(super) const FAILED: u8 = 1;
+/// The exit code of a mistake of the caller.
+pub(super) const MISUSE: u8 = 2;
 
 /// A failure, for people and as JSON.
 #[derive(Debug)]
@@ -60,58 +63,19 @@ impl Failure {
         Self {
             what,
             why,
-            fix: error.fix().to_owned(),
+            fix: error.fix(),
             code,
         }
     }
 
-    /// The daemon refused.
-    pub(crate) fn status(status: &tonic::Status) -> Self {
-        use tonic::Code;
-        let (what, fix, code) = match status.code() {
-            Code::NotFound => (
-                "there is no such thing",
-                "see what there is: cloud-code tasks, approvals, agents or accounts",
-                FAILED,
-            ),
-            Code::FailedPrecondition => (
-                "it is not possible now",
-                "cloud-code task show TASK",
-                FAILED,
-            ),
-            Code::Aborted => (
-                "it has changed since you looked",
-                "look at it again",
-                FAILED,
-            ),
-            Code::InvalidArgument => ("the daemon does not take that", "", MISUSE),
-            Code::PermissionDenied | Code::Unauthenticated => (
-                "you may not do that",
-                "add your uid to [operator] users in the daemon's configuration",
-                FAILED,
-            ),
-            Code::Unimplemented => (
-                "this daemon cannot do that",
-                "upgrade orchestratord",
-                FAILED,
-            ),
-            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded => (
-                "the daemon did not answer; it may have been done",
-                "look before you repeat it; cloud-code doctor",
-                FAILED,
-            ),
-            Code::Ok
-            | Code::AlreadyExists
-            | Code::ResourceExhausted
-            | Code::OutOfRange
-            | Code::Internal
-            | Code::DataLoss => ("the daemon refused", "", FAILED),
-        };
+    /// The daemon refused, or did not answer.
+    pub(crate) fn status(status: &tonic::Status, about: About<'_>) -> Self {
+        let refusal = Refusal::of(status, about);
         Self {
-            what: what.to_owned(),
+            what: refusal.what.to_owned(),
             why: status.message().to_owned(),
-            fix: fix.to_owned(),
-            code,
+            fix: refusal.fix,
+            code: refusal.code,
         }
     }
 
@@ -124,7 +88,11 @@ impl Failure {
         };
         Self {
             code,
-            ..Self::new("the output cannot be written", error.to_string(), "")
+            ..Self::new(
+                "the output cannot be written",
+                error.to_string(),
+                "look where the output goes: is there room?",
+            )
         }
     }
 

@@ -6,7 +6,7 @@ use cloud_code_proto::{PROTOCOL, v1};
 use serde_json::Value;
 
 use super::table::table;
-use super::{Failure, Out, json};
+use super::{About, Failure, Out, json};
 use crate::link::Client;
 use crate::state::{bytes, tokens, usd, usd_or_about};
 
@@ -32,7 +32,7 @@ async fn snapshot(mut client: Client) -> Result<v1::Snapshot, Failure> {
     };
     let message = first
         .map_err(|_| none())?
-        .map_err(|status| Failure::status(&status))?;
+        .map_err(|status| Failure::status(&status, About::Fleet))?;
     match message.and_then(|response| response.message) {
         Some(v1::watch_response::Message::Snapshot(snapshot)) => Ok(snapshot),
         Some(v1::watch_response::Message::Change(_)) | None => Err(none()),

@@ -109,6 +109,8 @@ pub(super) fn detail(detail: &v1::TaskDetail) -> Value {
         "findings": detail.findings,
         "last_words": text(&detail.last_words),
         "depends_on": detail.depends_on,
+        "events": detail.events.iter().map(event).collect::<Vec<_>>(),
+        "events_before": detail.events_before,
     });
     if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
         value.extend(more);

@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use super::table::table;
-use super::{Failure, Out, json as shapes, open};
+use super::{About, Failure, Out, json as shapes, open};
 use crate::args::Secret;
 use crate::link::Connection;
 
@@ -18,7 +18,7 @@ const VALUE: u64 = 64 << 10;
 /// Stores, lists or removes secrets.
 pub(super) async fn run(secret: &Secret, connection: &Connection, out: Out) -> Result<(), Failure> {
     let mut client = open(connection).await?;
-    let refused = |status: tonic::Status| Failure::status(&status);
+    let refused = |status: tonic::Status| Failure::status(&status, About::Fleet);
     match secret {
         Secret::Set {
             r#type,
@@ -134,7 +134,7 @@ fn read(prompt: &str) -> Result<Vec<u8>, Failure> {
         return Err(Failure::misuse(
             "the secret is empty",
             "nothing was stored",
-            "",
+            "cloud-code secret set TYPE SCOPE < FILE",
         ));
     }
     Ok(value)

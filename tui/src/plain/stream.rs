@@ -2,7 +2,7 @@
 
 use cloud_code_proto::v1;
 
-use super::{Failure, Out, json};
+use super::{About, Failure, Out, json};
 use crate::link::Client;
 use crate::safe_text::SafeText;
 use crate::state::Line;
@@ -28,7 +28,7 @@ pub(super) async fn logs(
         follow,
         tail,
     };
-    let refused = |status: tonic::Status| Failure::status(&status);
+    let refused = |status: tonic::Status| Failure::status(&status, About::Task(task));
     let mut stream = client.logs(request).await.map_err(refused)?.into_inner();
     while let Some(response) = stream.message().await.map_err(refused)? {
         if response.dropped > 0 && !out.json {
@@ -55,25 +55,30 @@ pub(super) async fn events(
     out: Out,
 ) -> Result<(), Failure> {
     let request = v1::EventsRequest { since, follow };
-    let refused = |status: tonic::Status| Failure::status(&status);
+    let refused = |status: tonic::Status| Failure::status(&status, About::Fleet);
     let mut stream = client.events(request).await.map_err(refused)?.into_inner();
     while let Some(event) = stream.message().await.map_err(refused)? {
         if out.json {
             out.record(&json::event(&event))?;
             continue;
         }
-        let line = format!(
-            "{:>6} {} {} {}  {} {}  {} {}",
-            event.seq,
-            clock(event.at_ms),
-            event.actor_kind,
-            event.actor,
-            event.kind,
-            event.subject_kind,
-            event.subject,
-            event.detail
-        );
+        let line = self::event(&event);
         out.line(SafeText::new(&line).as_str().trim_end())?;
     }
     Ok(())
+}
+
+/// An event in a line.
+pub(super) fn event(event: &v1::Event) -> String {
+    format!(
+        "{:>6} {} {} {}  {} {}  {} {}",
+        event.seq,
+        clock(event.at_ms),
+        event.actor_kind,
+        event.actor,
+        event.kind,
+        event.subject_kind,
+        event.subject,
+        event.detail
+    )
 }

@@ -3,20 +3,28 @@
 use cloud_code_proto::v1;
 
 use super::table::table;
-use super::{Failure, Out, json};
+use super::{About, Failure, Out, json};
 use crate::link::Client;
 use crate::safe_text::SafeText;
 use crate::state::{Task, spent, tokens, usd};
 
 /// Shows everything about a task.
-pub(super) async fn show(mut client: Client, task: &str, out: Out) -> Result<(), Failure> {
+pub(super) async fn show(
+    mut client: Client,
+    task: &str,
+    all_events: bool,
+    out: Out,
+) -> Result<(), Failure> {
     let request = v1::GetTaskRequest {
         task: task.to_owned(),
     };
     let answer = client.get_task(request).await;
-    let detail = answer
-        .map_err(|status| Failure::status(&status))?
+    let mut detail = answer
+        .map_err(|status| Failure::status(&status, About::Task(task)))?
         .into_inner();
+    if all_events {
+        earlier(&mut client, &mut detail).await?;
+    }
     if out.json {
         return out.value(&json::detail(&detail));
     }
@@ -49,11 +57,53 @@ pub(super) async fn show(mut client: Client, task: &str, out: Out) -> Result<(),
             &entry.text,
         )?;
     }
+    section(out, "EVENTS", &history(&detail))?;
     section(out, "DIFF", &detail.diff)?;
     if detail.diff_cut {
         out.line("  … the difference is longer: see the pull request")?;
     }
     Ok(())
+}
+
+/// Fetches the events before the newest, page by page.
+async fn earlier(client: &mut Client, detail: &mut v1::TaskDetail) -> Result<(), Failure> {
+    let id = detail
+        .task
+        .as_ref()
+        .map(|task| task.id.clone())
+        .unwrap_or_default();
+    let about = About::Task(&id);
+    while let Some(first) = detail.events.first().filter(|_| detail.events_before > 0) {
+        let request = v1::TaskEventsRequest {
+            task: id.clone(),
+            before: first.seq,
+            limit: 500,
+        };
+        let answer = client.task_events(request).await;
+        let mut page = answer
+            .map_err(|status| Failure::status(&status, about))?
+            .into_inner();
+        if page.events.is_empty() {
+            break;
+        }
+        page.events.append(&mut detail.events);
+        detail.events = page.events;
+        detail.events_before = page.events_before;
+    }
+    Ok(())
+}
+
+fn history(detail: &v1::TaskDetail) -> String {
+    let earlier = match detail.events_before {
+        0 => None,
+        count => Some(format!("… {count} earlier: --all-events shows them")),
+    };
+    let lines = detail.events.iter().map(super::stream::event);
+    earlier
+        .into_iter()
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn head(task: &Task, out: Out) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use cloud_code_proto::v1;
 use serde_json::Value;
 
 use super::table::table;
-use super::{Failure, Out, json};
+use super::{About, Failure, Out, json};
 use crate::args::Tasks;
 use crate::link::Client;
 use crate::state::{Task, amount, roughly};
@@ -32,7 +32,7 @@ pub(super) async fn run(mut client: Client, which: &Tasks, out: Out) -> Result<(
     };
     let answer = client.list_tasks(request).await;
     let list = answer
-        .map_err(|status| Failure::status(&status))?
+        .map_err(|status| Failure::status(&status, About::Fleet))?
         .into_inner();
     if out.json {
         return out.value(&Value::Array(list.tasks.iter().map(json::task).collect()));

@@ -44,11 +44,20 @@ impl Activity {
             .collect()
     }
 
-    /// What happened to a task, oldest first.
-    pub(crate) fn of_task<'a>(&'a self, task: &'a str) -> impl Iterator<Item = &'a v1::Event> {
-        self.0
-            .iter()
-            .filter(move |event| event.subject_kind == "task" && event.subject == task)
+    /// What happened to a task and to its credential requests, oldest first.
+    pub(crate) fn of_task<'a>(
+        &'a self,
+        task: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a v1::Event> {
+        let is_of = move |event: &&v1::Event| match event.subject_kind.as_str() {
+            "task" => event.subject == task,
+            "credential" => event
+                .subject
+                .split_once(':')
+                .is_some_and(|(of, _)| of == task),
+            _ => false,
+        };
+        self.0.iter().filter(is_of)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cloud_code_proto::v1;
 
-use super::tasks::{Tasks, matches, terms};
+use super::tasks::{Task, Tasks, matches, terms};
 use super::{Mark, Standing};
 
 /// An agent as the server sent it.
@@ -15,11 +15,21 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Glyph and word. An agent that works on a task which waits for the operator needs the
-    /// operator; one that nothing was heard of says so and claims nothing.
+    /// The task that it works on; where it works on none, the one of its own that waits for the
+    /// operator, for an agent is idle while what it began waits for an answer.
+    #[must_use]
+    pub(crate) fn task<'a>(&self, tasks: &'a Tasks) -> Option<&'a Task> {
+        if self.wire.task.is_empty() {
+            tasks.waiting_of(&self.wire.id)
+        } else {
+            tasks.get(&self.wire.task)
+        }
+    }
+
+    /// Glyph and word. An agent whose task waits for the operator needs the operator; one that nothing was heard of says so and claims nothing.
     #[must_use]
     pub(crate) fn standing(&self, tasks: &Tasks) -> (Mark, &'static str) {
-        let task = tasks.get(&self.wire.task);
+        let task = self.task(tasks);
         let idle = match task {
             Some(task) if task.wire.needs_operator => (Mark::Attention, "needs you"),
             Some(task) if task.standing == Standing::Blocked => (Mark::Blocked, "blocked"),
@@ -112,8 +122,8 @@ impl Agents {
 
 fn haystack(agent: &Agent, tasks: &Tasks) -> String {
     let wire = &agent.wire;
-    let task = tasks.get(&wire.task);
-    let short = task.map(super::Task::short).unwrap_or_default();
+    let task = agent.task(tasks);
+    let short = task.map(Task::short).unwrap_or_default();
     let title = task.map_or("", |task| task.wire.title.as_str());
     [
         wire.name.as_str(),

@@ -1,6 +1,6 @@
 //! Tasks, in the order in which an operator wants to decide.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cloud_code_proto::v1;
 
@@ -155,6 +155,10 @@ impl Task {
         self.wire.actions.iter().any(|known| known == action)
     }
 
+    fn waits_at_an_agent(&self) -> bool {
+        self.wire.needs_operator && !self.standing.is_finished() && !self.wire.agent.is_empty()
+    }
+
     fn rank(&self) -> u8 {
         if self.wire.needs_operator && !self.standing.is_finished() {
             0
@@ -207,6 +211,8 @@ impl Sort {
 pub(crate) struct Tasks {
     by_id: HashMap<String, Task>,
     finished: HashMap<String, Task>,
+    /// By agent, the tasks of it that wait for the operator: a list of agents asks for each row.
+    waiting: HashMap<String, BTreeSet<String>>,
     /// How many finished tasks the server has.
     pub finished_elsewhere: u64,
 }
@@ -215,6 +221,7 @@ impl Tasks {
     /// Takes a snapshot.
     pub(crate) fn replace(&mut self, tasks: Vec<v1::Task>, finished: u64) {
         self.by_id.clear();
+        self.waiting.clear();
         self.finished_elsewhere = finished;
         for task in tasks {
             self.put(task);
@@ -224,8 +231,16 @@ impl Tasks {
     /// Takes a task; a finished one leaves the list of open ones.
     pub(crate) fn put(&mut self, wire: v1::Task) {
         let task = Task::new(wire);
+        if let Some(before) = self.by_id.remove(&task.wire.id)
+            && let Some(of_agent) = self.waiting.get_mut(&before.wire.agent)
+        {
+            of_agent.remove(&before.wire.id);
+        }
+        if task.waits_at_an_agent() {
+            let of_agent = self.waiting.entry(task.wire.agent.clone()).or_default();
+            of_agent.insert(task.wire.id.clone());
+        }
         if task.standing.is_finished() {
-            self.by_id.remove(&task.wire.id);
             if self.finished.len() < FINISHED || self.finished.contains_key(&task.wire.id) {
                 self.finished.insert(task.wire.id.clone(), task);
             }
@@ -239,6 +254,14 @@ impl Tasks {
     #[must_use]
     pub(crate) fn get(&self, id: &str) -> Option<&Task> {
         self.by_id.get(id).or_else(|| self.finished.get(id))
+    }
+
+    /// The task of an agent that waits for the operator, the most urgent where there are several.
+    #[must_use]
+    pub(crate) fn waiting_of(&self, agent: &str) -> Option<&Task> {
+        let of_agent = self.waiting.get(agent)?;
+        let tasks = of_agent.iter().filter_map(|id| self.by_id.get(id));
+        tasks.min_by_key(|task| (task.wire.priority, task.wire.updated_at_ms))
     }
 
     /// The tasks that are not finished.

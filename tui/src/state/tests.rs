@@ -168,3 +168,72 @@ fn the_answer_for_a_task_that_was_left_is_dropped() {
     assert_eq!(detail.loaded, None);
     assert!(detail.wants_loading());
 }
+
+/// The agent as the server sends it once its task has blocked: idle, and without a task.
+fn idle_agent(state: &State) -> &Agent {
+    state.agents.find("backend-2").expect("known")
+}
+
+#[test]
+fn an_idle_agent_whose_task_waits_for_the_operator_says_so() {
+    let mut state = fleet();
+    let agent = idle_agent(&state);
+    assert_eq!(
+        (agent.wire.state.as_str(), agent.wire.task.as_str()),
+        ("idle", "")
+    );
+    assert_eq!(agent.standing(&state.tasks), (Mark::Attention, "needs you"));
+    let task = agent.task(&state.tasks).map(Task::short);
+    assert_eq!(task.as_deref(), Some("#57"));
+    let first = state
+        .agents
+        .rows(&state.tasks, "")
+        .first()
+        .map(|agent| agent.wire.name.clone());
+    assert_eq!(first.as_deref(), Some("backend-2"));
+    // Once it goes on, nothing is asked any more.
+    let mut task = state.tasks.get("k3f9x2ab").expect("known").wire.clone();
+    task.needs_operator = false;
+    state.apply(Message::Change(v1::Change {
+        tasks: vec![task],
+        ..v1::Change::default()
+    }));
+    let agent = idle_agent(&state);
+    assert_eq!(agent.standing(&state.tasks), (Mark::Idle, "idle"));
+}
+
+#[test]
+fn an_agent_at_work_shows_its_work_whatever_else_of_it_waits() {
+    let mut state = fleet();
+    let mut agent = idle_agent(&state).wire.clone();
+    agent.state = "working".to_owned();
+    agent.task = "t3a4w8pq".to_owned();
+    state.apply(Message::Change(v1::Change {
+        agents: vec![agent],
+        ..v1::Change::default()
+    }));
+    let agent = idle_agent(&state);
+    assert_eq!(agent.standing(&state.tasks), (Mark::Working, "working"));
+    assert_eq!(
+        agent.task(&state.tasks).map(Task::short).as_deref(),
+        Some("#38")
+    );
+}
+
+#[test]
+fn of_several_waiting_tasks_of_an_agent_the_most_urgent_is_named() {
+    let mut state = fleet();
+    let urgent = v1::Task {
+        id: "zzzzzzzz".to_owned(),
+        issue_number: Some(99),
+        priority: 0,
+        updated_at_ms: 0,
+        ..state.tasks.get("k3f9x2ab").expect("known").wire.clone()
+    };
+    state.apply(Message::Change(v1::Change {
+        tasks: vec![urgent],
+        ..v1::Change::default()
+    }));
+    let task = idle_agent(&state).task(&state.tasks);
+    assert_eq!(task.map(Task::short).as_deref(), Some("#99"));
+}

@@ -1,6 +1,6 @@
 //! What keys mean besides the screen's own.
 
-use super::Composer;
+use super::{Composer, Now, unread};
 use crate::effect::Ask;
 use crate::safe_text::SafeText;
 
@@ -39,6 +39,15 @@ pub(crate) struct Confirm {
     pub since: u64,
     /// What happens on yes.
     pub ask: Ask,
+}
+
+impl Confirm {
+    /// How much longer the question has to be seen, in milliseconds; none: a key answers it. A name
+    /// takes long enough to type.
+    #[must_use]
+    pub(crate) fn unread(&self, now: Now) -> Option<u64> {
+        unread(self.since, now).filter(|_| self.name.is_none())
+    }
 }
 
 /// What a line is typed for.

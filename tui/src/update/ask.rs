@@ -2,7 +2,7 @@
 
 use cloud_code_proto::v1::{self, action};
 
-use crate::effect::{Ask, Effect};
+use crate::effect::{Ask, Effect, Inverse};
 use crate::selection;
 use crate::state::{State, Task, usd};
 use crate::ui::{Confirm, Mode, Now, Tone, Ui};
@@ -25,8 +25,42 @@ pub(super) fn on_task(task: &Task, action: action::Action, exact: bool) -> Ask {
         action,
         expected_version: if exact { task.wire.version } else { 0 },
         about: task.wire.id.clone(),
+        inverse: None,
         draft: None,
     }
+}
+
+/// Sets a priority; within a while it can be taken back.
+pub(super) fn priority(state: &State, ui: &mut Ui, task: &Task, priority: u32) -> Vec<Effect> {
+    let set = v1::SetPriority {
+        task: task.wire.id.clone(),
+        priority,
+    };
+    let before = task.wire.priority;
+    let mut ask = on_task(task, action::Action::SetPriority(set), false);
+    ask.inverse = (before != priority).then_some(Inverse {
+        before,
+        after: priority,
+    });
+    send(state, ui, ask)
+}
+
+/// Takes back what was done last, unless somebody has changed it again.
+pub(super) fn undo(state: &State, ui: &mut Ui) -> Vec<Effect> {
+    let Some(undo) = ui.undo.take() else {
+        return Vec::new();
+    };
+    let task = state.tasks.get(&undo.task);
+    let Some(task) = task.filter(|task| task.wire.priority == undo.inverse.after) else {
+        ui.say(Tone::Warn, "nothing done: it was changed again since");
+        return Vec::new();
+    };
+    let set = v1::SetPriority {
+        task: undo.task,
+        priority: undo.inverse.before,
+    };
+    let ask = on_task(task, action::Action::SetPriority(set), false);
+    send(state, ui, ask)
 }
 
 /// Sends an action on the selected task.
@@ -169,6 +203,7 @@ pub(super) fn approve(state: &State, ui: &mut Ui, now: Now, for_task: bool) -> V
         }),
         expected_version: request.version,
         about: request.id.clone(),
+        inverse: None,
         draft: None,
     };
     ui.mode = confirm(question, "grant", None, ask, now);

@@ -2,7 +2,7 @@
 
 use cloud_code_proto::v1::action;
 
-use super::{ARMING, ask, compose, moves};
+use super::{ask, compose, moves};
 use crate::actions::{Command, Tier};
 use crate::effect::Effect;
 use crate::selection::{self, Waiting, available};
@@ -38,6 +38,7 @@ fn dispatch(state: &mut State, ui: &mut Ui, command: Command, now: Now) -> Vec<E
         Command::Right | Command::NextTab => moves::turn(state, ui, true),
         Command::Back => moves::back(state, ui),
         Command::Follow => moves::follow(state, ui),
+        Command::Earlier => earlier(state),
         Command::NextHit => moves::find(state, ui, true),
         Command::PreviousHit => moves::find(state, ui, false),
         Command::Fleet => go(state, ui, Screen::Fleet, now),
@@ -67,6 +68,7 @@ fn dispatch(state: &mut State, ui: &mut Ui, command: Command, now: Now) -> Vec<E
         Command::Halt => turn_to(ui, Mode::Pick(Picker::new(PickKind::Halt))),
         Command::Resume => turn_to(ui, Mode::Pick(Picker::new(PickKind::Resume))),
         Command::ResumeAccount => turn_to(ui, Mode::Pick(Picker::new(PickKind::Account))),
+        Command::Undo => ask::undo(state, ui),
         Command::Accept => accept(state, ui, now),
         Command::Retry => ask::at_once(state, ui, action::Action::Retry, false),
         Command::Reject => ask::first(state, ui, now, &ask::REJECT),
@@ -101,8 +103,7 @@ fn refusal(command: Command, state: &State, ui: &Ui, why: &str) -> String {
 
 /// Nothing is sent without a link, and a request is answered only after it was seen.
 fn guard(state: &State, ui: &mut Ui, command: Command, now: Now) -> bool {
-    let answers = [Command::Approve, Command::ApproveForTask, Command::Deny].contains(&command);
-    if answers && now.mono < ui.settled_at + ARMING {
+    if command.answers() && ui.unread(now).is_some() {
         ui.say(
             Tone::Warn,
             "nothing done: read the request first, then press the key again",
@@ -239,6 +240,15 @@ fn open(state: &mut State, ui: &mut Ui, now: Now) -> Vec<Effect> {
         return show_log(state, ui, now);
     }
     Vec::new()
+}
+
+/// Fetches the page before what is here of the open task's history.
+fn earlier(state: &State) -> Vec<Effect> {
+    let page = |below| Effect::LoadEarlier {
+        task: state.detail.task.clone(),
+        below,
+    };
+    state.detail.wants_earlier().map(page).into_iter().collect()
 }
 
 fn show_diff(state: &mut State, ui: &mut Ui, now: Now) -> Vec<Effect> {

@@ -4,6 +4,7 @@ use cloud_code_proto::v1::{self, action};
 use crossterm::event::KeyEvent;
 
 use super::ask;
+use super::typing::Typed;
 use crate::effect::{Ask, Effect};
 use crate::keymap::Key;
 use crate::selection;
@@ -98,7 +99,7 @@ pub(super) fn typed(
     event: KeyEvent,
 ) -> Vec<Effect> {
     let key = Key::of(&event);
-    if key == Key::Esc || key == Key::Ctrl('c') {
+    if Typed::of(key) == Typed::GiveUp {
         ui.drafts.keep(composer.key.clone(), composer.texts());
         if ui.drafts.get(&composer.key).is_some() {
             ui.say(Tone::Info, "the draft is kept: the same key opens it again");
@@ -202,6 +203,7 @@ fn ask_of(key: &DraftKey, texts: &[String]) -> Result<Ask, (usize, &'static str)
         action,
         expected_version,
         about,
+        inverse: None,
         draft: Some(key.clone()),
     })
 }

@@ -1,13 +1,16 @@
 //! Answers to questions.
 
-use cloud_code_proto::v1::{self, action};
 use crossterm::event::KeyEvent;
 
-use super::{ARMING, ask};
+use super::ask;
+use super::typing::Typed;
 use crate::effect::Effect;
 use crate::keymap::Key;
 use crate::state::State;
 use crate::ui::{Confirm, Mode, Now, Tone, Ui};
+
+/// Bytes of a name that are taken at most.
+const NAME: usize = 100;
 
 /// `y` is yes, where a name is wanted Enter after the name is; every other key is no. What was
 /// typed before the question could be read answers nothing.
@@ -27,7 +30,7 @@ pub(super) fn answer(
             ui.mode = Mode::Confirm(Box::new(confirm));
             return Vec::new();
         }
-    } else if now.mono < confirm.since + ARMING && key != Key::Esc {
+    } else if confirm.unread(now).is_some() && key != Key::Esc {
         ui.mode = Mode::Confirm(Box::new(confirm));
         return Vec::new();
     } else if key == Key::Char('y') {
@@ -39,26 +42,14 @@ pub(super) fn answer(
 
 /// Takes a key of the name; false for a key that gives up.
 fn type_name(typed: &mut String, key: Key) -> bool {
-    match key {
-        Key::Char(c) if typed.len() < 100 => typed.push(c),
-        Key::Char(_) | Key::Enter => {}
-        Key::Backspace => {
+    match Typed::of(key) {
+        Typed::Char(c) if typed.len() < NAME => typed.push(c),
+        Typed::Char(_) | Typed::Enter => {}
+        Typed::Erase => {
             typed.pop();
         }
-        Key::Ctrl(_)
-        | Key::Esc
-        | Key::Tab
-        | Key::BackTab
-        | Key::Up
-        | Key::Down
-        | Key::Left
-        | Key::Right
-        | Key::Home
-        | Key::End
-        | Key::PageUp
-        | Key::PageDown
-        | Key::F1
-        | Key::Other => return false,
+        Typed::Clear => typed.clear(),
+        Typed::GiveUp | Typed::Next | Typed::Previous | Typed::Nothing => return false,
     }
     true
 }
@@ -78,10 +69,5 @@ pub(super) fn priority(state: &State, ui: &mut Ui, task: &str, key: &KeyEvent) -
         ui.say(Tone::Info, "nothing done: a priority is 0 to 4");
         return Vec::new();
     };
-    let set = v1::SetPriority {
-        task: task.wire.id.clone(),
-        priority,
-    };
-    let ask = ask::on_task(task, action::Action::SetPriority(set), false);
-    ask::send(state, ui, ask)
+    ask::priority(state, ui, task, priority)
 }

@@ -1,34 +1,25 @@
 //! Answers of the daemon.
 
-use crate::effect::Effect;
+use cloud_code_proto::v1;
+
+use crate::effect::{Ask, Effect};
 use crate::event::Reply;
 use crate::state::State;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Now, Tone, Ui, Undo};
 
 /// Takes an answer.
-pub(super) fn hear(state: &mut State, ui: &mut Ui, reply: Reply) -> Vec<Effect> {
+pub(super) fn hear(state: &mut State, ui: &mut Ui, reply: Reply, now: Now) -> Vec<Effect> {
     match reply {
-        Reply::Acted { ask, answer } => {
-            ui.in_flight.remove(&ask.about);
-            match answer {
-                Ok(answer) => {
-                    if let Some(draft) = &ask.draft {
-                        ui.drafts.forget(draft);
-                    }
-                    let text = if answer.message.is_empty() {
-                        "done"
-                    } else {
-                        &answer.message
-                    };
-                    ui.say(Tone::Good, text);
-                }
-                Err(why) if ask.draft.is_some() => {
-                    ui.say(Tone::Error, format!("{why} (what you typed is kept)"));
-                }
-                Err(why) => ui.say(Tone::Error, why),
-            }
-        }
+        Reply::Acted { ask, answer } => acted(ui, &ask, answer, now),
         Reply::Task { task, answer } => state.detail.take(&task, *answer),
+        Reply::Earlier {
+            task,
+            below,
+            answer,
+        } => match answer {
+            Ok(page) => state.detail.take_earlier(&task, below, page),
+            Err(why) => ui.say(Tone::Error, why),
+        },
         Reply::Costs { days, answer } => match answer {
             Ok(rows) => {
                 state.costs.rows = rows;
@@ -53,4 +44,30 @@ pub(super) fn hear(state: &mut State, ui: &mut Ui, reply: Reply) -> Vec<Effect> 
         Reply::LogEnded { stream, why } => state.logs.end_stream(stream, why),
     }
     Vec::new()
+}
+
+fn acted(ui: &mut Ui, ask: &Ask, answer: Result<v1::ActResponse, String>, now: Now) {
+    ui.in_flight.remove(&ask.about);
+    match answer {
+        Ok(answer) => {
+            if let Some(draft) = &ask.draft {
+                ui.drafts.forget(draft);
+            }
+            ui.undo = ask.inverse.map(|inverse| Undo {
+                task: ask.about.clone(),
+                inverse,
+                until: now.mono + Undo::OPEN,
+            });
+            let text = if answer.message.is_empty() {
+                "done"
+            } else {
+                &answer.message
+            };
+            ui.say(Tone::Good, text);
+        }
+        Err(why) if ask.draft.is_some() => {
+            ui.say(Tone::Error, format!("{why} (what you typed is kept)"));
+        }
+        Err(why) => ui.say(Tone::Error, why),
+    }
 }

@@ -13,6 +13,7 @@ pub(super) fn step(state: &State, ui: &mut Ui, by: isize) -> Vec<Effect> {
     match ui.screen {
         Screen::Task => {
             let tab = ui.task.tab as usize;
+            ui.task.held = true;
             if let Some(scroll) = ui.task.scroll.get_mut(tab) {
                 // The view draws no further than the end, and gives the line back.
                 *scroll = scroll.saturating_add_signed(by);

@@ -6,6 +6,7 @@ use crossterm::event::KeyEvent;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::typing::Typed;
 use super::{ask, commands, moves};
 use crate::actions::{Command, ENTRIES};
 use crate::effect::{Ask, Effect};
@@ -31,31 +32,19 @@ pub(super) fn line(
     mut line: LinePrompt,
     key: &KeyEvent,
 ) -> Vec<Effect> {
-    match Key::of(key) {
-        Key::Char(c) => extend(&mut line.text, c.encode_utf8(&mut [0; 4])),
-        Key::Backspace => {
+    match Typed::of(Key::of(key)) {
+        Typed::Char(c) => extend(&mut line.text, c.encode_utf8(&mut [0; 4])),
+        Typed::Erase => {
             line.text.pop();
         }
-        Key::Ctrl('u') => line.text.clear(),
-        Key::Enter => return entered(state, ui, line),
-        Key::Esc | Key::Ctrl('c') => {
+        Typed::Clear => line.text.clear(),
+        Typed::Enter => return entered(state, ui, line),
+        Typed::GiveUp => {
             line.text = std::mem::take(&mut line.before);
             narrow(state, ui, &line);
             return Vec::new();
         }
-        Key::Ctrl(_)
-        | Key::Tab
-        | Key::BackTab
-        | Key::Up
-        | Key::Down
-        | Key::Left
-        | Key::Right
-        | Key::Home
-        | Key::End
-        | Key::PageUp
-        | Key::PageDown
-        | Key::F1
-        | Key::Other => {}
+        Typed::Next | Typed::Previous | Typed::Nothing => {}
     }
     narrow(state, ui, &line);
     ui.mode = Mode::Line(line);
@@ -287,34 +276,26 @@ pub(super) fn pick(
 ) -> Vec<Effect> {
     let rows = items(state, ui, &picker);
     let last = rows.len().saturating_sub(1);
-    match Key::of(key) {
-        Key::Down | Key::Tab => picker.row = (picker.row + 1).min(last),
-        Key::Up | Key::BackTab => picker.row = picker.row.saturating_sub(1),
-        Key::Char(c) => {
+    match Typed::of(Key::of(key)) {
+        Typed::Next => picker.row = (picker.row + 1).min(last),
+        Typed::Previous => picker.row = picker.row.saturating_sub(1),
+        Typed::Char(c) => {
             extend(&mut picker.text, c.encode_utf8(&mut [0; 4]));
             picker.row = 0;
         }
-        Key::Backspace => {
+        Typed::Erase => {
             picker.text.pop();
             picker.row = 0;
         }
-        Key::Ctrl('u') => picker.text.clear(),
-        Key::Enter => {
+        Typed::Clear => picker.text.clear(),
+        Typed::Enter => {
             return match rows.get(picker.row).cloned() {
                 Some(item) => choose(state, ui, item, now),
                 None => Vec::new(),
             };
         }
-        Key::Esc | Key::Ctrl('c') => return Vec::new(),
-        Key::Ctrl(_)
-        | Key::Left
-        | Key::Right
-        | Key::Home
-        | Key::End
-        | Key::PageUp
-        | Key::PageDown
-        | Key::F1
-        | Key::Other => {}
+        Typed::GiveUp => return Vec::new(),
+        Typed::Nothing => {}
     }
     ui.mode = Mode::Pick(picker);
     Vec::new()
@@ -375,6 +356,7 @@ fn of_fleet(action: action::Action) -> Ask {
         action,
         expected_version: 0,
         about: String::new(),
+        inverse: None,
         draft: None,
     }
 }

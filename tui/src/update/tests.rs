@@ -7,7 +7,10 @@ use crate::event::{Event, Reply};
 use crate::keymap::Key;
 use crate::synthetic;
 use crate::theme::ThemeName;
-use crate::ui::{DraftKey, TaskTab};
+use crate::ui::{ARMING, DraftKey, TaskTab};
+
+mod history;
+mod priority;
 
 /// An operator at a terminal. Time goes by half a second a key.
 struct Desk {
@@ -358,18 +361,6 @@ fn pasted_text_runs_no_command() {
 }
 
 #[test]
-fn a_priority_is_a_digit_of_five() {
-    let mut desk = Desk::at_task("#42");
-    assert!(desk.press("p 7").is_empty());
-    let asked = asked(&desk.press("p 0"));
-    let set = v1::SetPriority {
-        task: "s6y9v7mn".to_owned(),
-        priority: 0,
-    };
-    assert_eq!(asked[0].action, Wire::SetPriority(set));
-}
-
-#[test]
 fn a_cost_limit_is_an_amount() {
     let mut desk = Desk::at_task("#44");
     desk.press("b");
@@ -450,39 +441,6 @@ fn the_next_thing_that_needs_the_operator_is_one_key_away() {
         (desk.ui.screen, desk.ui.tasks.id.as_deref()),
         (Screen::Tasks, Some("p8w5r6ef"))
     );
-}
-
-#[test]
-fn an_open_task_is_loaded_again_when_it_changes_and_never_twice_at_once() {
-    let mut desk = Desk::at_task("#42");
-    assert_eq!(
-        desk.press("enter"),
-        [Effect::LoadTask("s6y9v7mn".to_owned())]
-    );
-    let task = desk
-        .state
-        .tasks
-        .get("s6y9v7mn")
-        .expect("known")
-        .wire
-        .clone();
-    let change = || {
-        Message::Change(v1::Change {
-            tasks: vec![task.clone()],
-            ..v1::Change::default()
-        })
-    };
-    assert!(desk.hear(change()).is_empty(), "one is under way");
-    let answer = Reply::Task {
-        task: "s6y9v7mn".to_owned(),
-        answer: Box::new(Ok(v1::TaskDetail::default())),
-    };
-    assert_eq!(
-        desk.event(Event::Reply(answer)),
-        [Effect::LoadTask("s6y9v7mn".to_owned())]
-    );
-    desk.press("d");
-    assert_eq!(desk.ui.task.tab, TaskTab::Diff);
 }
 
 #[test]

@@ -7,12 +7,13 @@ use cloud_code_proto::v1;
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
+use super::preview::besides;
 use super::table::{self, Column, left, lines, right};
-use super::tasks::short_agent;
+use super::tasks::{about, short_agent};
 use super::{WIDE, empty, split_bottom, split_right};
 use crate::safe_text::SafeText;
 use crate::selection;
-use crate::state::State;
+use crate::state::{State, Task};
 use crate::theme::Role;
 use crate::ui::Ui;
 
@@ -79,7 +80,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     };
     match request {
         Some(request) => {
-            let text = facts(pen, state, request, usize::from(inner.width));
+            let mut text = facts(pen, state, request, usize::from(inner.width));
+            let task = state.tasks.get(&request.task);
+            if let Some(task) = task.filter(|_| area.width >= WIDE) {
+                the_task(pen, state, task, inner, &mut text);
+            }
             lines(pen, inner, &text, 0);
         }
         None => {
@@ -87,6 +92,17 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             pen.put(inner.x, inner.y, inner.width, text, Role::Text);
         }
     }
+}
+
+/// The task that asks, where there is room for it below the facts.
+fn the_task(pen: &mut Pen<'_>, state: &State, task: &Task, inner: Rect, text: &mut Vec<Vec<Span>>) {
+    text.push(Vec::new());
+    text.push(vec![span("THE TASK", Role::Muted)]);
+    text.extend(about(pen, state, task, usize::from(inner.width)));
+    text.push(Vec::new());
+    let used = u16::try_from(text.len()).unwrap_or(inner.height);
+    let (_, rest) = split_bottom(inner, inner.height.saturating_sub(used));
+    text.extend(besides(pen, state, task, rest));
 }
 
 fn row(pen: &mut Pen<'_>, state: &State, ui: &Ui, request: &v1::Approval) -> Vec<Span> {

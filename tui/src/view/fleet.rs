@@ -4,6 +4,7 @@ use cloud_code_proto::v1;
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
+use super::preview::besides;
 use super::table::{self, Column, left, lines, right};
 use super::{WIDE, empty, split_bottom, split_right};
 use crate::glyphs;
@@ -97,8 +98,11 @@ fn row(pen: &mut Pen<'_>, state: &State, agent: &Agent) -> Vec<Span> {
     let wire = &agent.wire;
     let (mark, word) = agent.standing(&state.tasks);
     let role = glyphs::role(mark);
-    let task = state.tasks.get(&wire.task);
+    let task = agent.task(&state.tasks);
     let doing = match task {
+        Some(task) if task.wire.needs_operator => {
+            format!("{} {}", task.short(), selection::wants(state, task))
+        }
         Some(task) => format!("{} {}", task.short(), task.wire.title),
         None => wire.state_detail.clone(),
     };
@@ -139,7 +143,7 @@ fn about(pen: &mut Pen<'_>, state: &State, agent: &Agent, width: usize) -> Vec<V
         vec![span(format!("{key:<10}"), Role::Muted), span(value, role)]
     };
     let mut text = Vec::new();
-    if let Some(task) = state.tasks.get(&wire.task) {
+    if let Some(task) = agent.task(&state.tasks) {
         let name = format!("{} {}", task.short(), task.wire.title);
         text.push(pair(
             "task",
@@ -237,13 +241,23 @@ pub(super) fn why(state: &State, task: &Task, width: usize) -> Vec<Vec<Span>> {
 }
 
 fn panes(pen: &mut Pen<'_>, state: &State, selected: Option<&Agent>, area: Rect) {
+    // What is said of accounts and of what waits takes no more than it needs.
     let third = area.height / 3;
-    let (upper, rest) = split_bottom(area, area.height - third);
-    let (middle, lower) = split_bottom(rest, third);
+    let waiting = attention(pen, state);
+    let rows = |count: usize| u16::try_from(count.max(1) + 2).unwrap_or(third).min(third);
+    let accounts = accounts(pen, state);
+    let (rest, lower) = split_bottom(area, rows(accounts.len()));
+    let (upper, middle) = split_bottom(rest, rows(waiting.len()));
     match selected {
         Some(agent) => {
             let inner = pen.frame(upper, title(state, agent));
-            let text = about(pen, state, agent, usize::from(inner.width));
+            let mut text = about(pen, state, agent, usize::from(inner.width));
+            if let Some(task) = agent.task(&state.tasks) {
+                let used = u16::try_from(text.len() + 1).unwrap_or(inner.height);
+                let (_, rest) = split_bottom(inner, inner.height.saturating_sub(used));
+                text.push(Vec::new());
+                text.extend(besides(pen, state, task, rest));
+            }
             lines(pen, inner, &text, 0);
         }
         None => {
@@ -251,7 +265,6 @@ fn panes(pen: &mut Pen<'_>, state: &State, selected: Option<&Agent>, area: Rect)
         }
     }
     let inner = pen.frame(middle, "Needs you");
-    let waiting = attention(pen, state);
     if waiting.is_empty() {
         pen.put(
             inner.x + 1,
@@ -263,7 +276,6 @@ fn panes(pen: &mut Pen<'_>, state: &State, selected: Option<&Agent>, area: Rect)
     }
     lines(pen, inner, &waiting, 0);
     let inner = pen.frame(lower, "Accounts");
-    let accounts = accounts(pen, state);
     lines(pen, inner, &accounts, 0);
 }
 

@@ -28,12 +28,17 @@ pub(super) fn not_loaded(pen: &mut Pen<'_>, state: &State, area: Rect) {
     match &state.link {
         Link::Connecting | Link::Live => empty(pen, area, "connecting …", ""),
         Link::Retrying { why, .. } => {
-            empty(pen, area, "no daemon yet; it is tried again for ever", "");
+            empty(
+                pen,
+                area,
+                "no link to a daemon yet; it is tried again for ever",
+                "",
+            );
             let y = area.y + area.height / 3 + 1;
             let width = area.width.saturating_sub(4);
             let why = SafeText::new(why).wrap(usize::from(width));
             let mut y = y;
-            for line in why.iter().take(4) {
+            for line in why.iter().take(6) {
                 pen.put(area.x + 2, y, width, line, Role::ToastError);
                 y += 1;
             }
@@ -180,11 +185,16 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     let width = area.width - 1;
     match &ui.mode {
         Mode::Confirm(confirm) => {
-            let (answer, role) = match &confirm.name {
-                Some(name) => (format!("  type {name}: {}", confirm.typed), Role::Attention),
-                None => (format!("  y = {}, else no", confirm.verb), Role::Attention),
+            let answer = match (&confirm.name, confirm.unread(pen.now())) {
+                (Some(name), _) => format!("  type {name}: {}", confirm.typed),
+                (None, None) => format!("  y = {}, else no", confirm.verb),
+                // As long as no key answers it none is named.
+                (None, Some(left)) => {
+                    pen.changes_in(left);
+                    "  …".to_owned()
+                }
             };
-            let answer = SafeText::new(&answer);
+            let (answer, role) = (SafeText::new(&answer), Role::Attention);
             let room = width.saturating_sub(u16::try_from(answer.width()).unwrap_or(0));
             let used = pen.put(x, area.y, room, &confirm.question, Role::Title);
             let end = x + used + pen.put(x + used, area.y, width - used, answer, role);
@@ -212,8 +222,16 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             typing(pen, true, end, area.y);
         }
         Mode::Browse | Mode::Pick(_) | Mode::Compose(_) | Mode::Help(_) => {
+            // What is soon over is seen whole.
+            let undo = undo(pen, state, ui);
+            let cells = undo.as_ref().map_or(0, |(text, _)| text.width());
+            let room = width.saturating_sub(u16::try_from(cells).unwrap_or(width));
+            let mut used = 0;
             if let Some((text, role)) = said(state, ui) {
-                pen.put(x, area.y, width, text, role);
+                used = pen.put(x, area.y, room, text, role);
+            }
+            if let Some((text, role)) = undo {
+                pen.put(x + used, area.y, width - used, text, role);
             }
         }
     }
@@ -240,6 +258,19 @@ fn spent_today(totals: &v1::Totals) -> (String, Role) {
         limit => format!("{}/{}{unit}", shown(spent), shown(limit)),
     };
     (text, role)
+}
+
+/// What `u` takes back, and how long it still does.
+fn undo(pen: &mut Pen<'_>, state: &State, ui: &Ui) -> Option<Span> {
+    let undo = ui.undo.as_ref()?;
+    let left = undo.until.checked_sub(pen.now().mono);
+    let left = left.filter(|left| *left > 0)?;
+    pen.changes_in((left - 1) % 1_000 + 1);
+    let name = state.name(state.tasks.get(&undo.task)?);
+    let (before, after) = (undo.inverse.before, undo.inverse.after);
+    let seconds = left.div_ceil(1_000);
+    let text = format!("   u undoes: {name} P{before} → P{after} ({seconds}s)");
+    Some(span(text, Role::ToastInfo))
 }
 
 fn typing(pen: &mut Pen<'_>, typing: bool, x: u16, y: u16) {
@@ -284,7 +315,7 @@ fn said(state: &State, ui: &Ui) -> Option<Span> {
 /// The keys that work now, the most useful first.
 pub(super) fn hints(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     let hints = match &ui.mode {
-        Mode::Browse if ui.pending.is_empty() => browse_hints(state, ui),
+        Mode::Browse if ui.pending.is_empty() => browse_hints(pen, state, ui),
         Mode::Browse => pairs(&[
             ("g", "top"),
             ("f", "fleet"),
@@ -335,7 +366,7 @@ fn pairs(pairs: &[(&'static str, &'static str)]) -> Vec<(SafeText, SafeText)> {
 }
 
 /// Keys that everybody tries anyway are not worth the room.
-fn browse_hints(state: &State, ui: &Ui) -> Vec<(SafeText, SafeText)> {
+fn browse_hints(pen: &mut Pen<'_>, state: &State, ui: &Ui) -> Vec<(SafeText, SafeText)> {
     let known = [
         "down",
         "up",
@@ -366,7 +397,14 @@ fn browse_hints(state: &State, ui: &Ui) -> Vec<(SafeText, SafeText)> {
             entry.label
         }
     };
+    let unread = ui.unread(pen.now());
+    if let Some(left) = unread.filter(|_| ui.screen == Screen::Approvals) {
+        pen.changes_in(left);
+    }
     let works = ENTRIES.iter().filter(|entry| {
+        if unread.is_some() && entry.command.answers() {
+            return false;
+        }
         let live = entry.tier == Tier::View || state.link.is_live();
         let here = entry.counts_in(scope) && !entry.keys.is_empty();
         let worth = !known.contains(&entry.name) && !known.contains(&entry.label);

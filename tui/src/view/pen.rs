@@ -36,6 +36,8 @@ pub(crate) struct DrawInfo {
     pub typing: bool,
     /// The first row of the list that was drawn.
     pub top: Option<usize>,
+    /// The end of what follows its end was drawn; none: nothing here does.
+    pub at_end: Option<bool>,
     /// The rows of the list or text that was drawn.
     pub page: usize,
 }
@@ -249,6 +251,12 @@ impl<'a> Pen<'a> {
     pub(crate) fn changes_at(&mut self, at: i64) {
         let next = self.info.next_change.map_or(at, |next| next.min(at));
         self.info.next_change = Some(next);
+    }
+
+    /// Says that what is drawn is only right for so many milliseconds.
+    pub(crate) fn changes_in(&mut self, left: u64) {
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        self.changes_at(self.look.now.wall.saturating_add(left));
     }
 
     /// A time of day.

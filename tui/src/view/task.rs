@@ -2,9 +2,12 @@
 
 mod text;
 
+pub(super) use text::criteria;
+
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
+use super::preview::section;
 use super::table::lines;
 use super::{WIDE, empty, row, split_bottom, split_right};
 use crate::glyphs;
@@ -43,35 +46,30 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     let text = match ui.task.tab {
         TaskTab::Overview => {
             let mut text = text::standing(pen, state, &task, width);
-            text::section(&mut text, "CRITERIA", text::criteria(detail, width));
-            text::section(
+            section(&mut text, "CRITERIA", criteria(detail, width));
+            section(
                 &mut text,
                 "REFUSED, NOTHING WAS PUSHED",
                 text::findings(detail, width),
             );
-            text::section(
+            section(
                 &mut text,
                 "SUMMARY BY THE AGENT",
                 text::summary(detail, width),
             );
             let timeline = text::timeline(pen, state, detail, width);
-            text::section(&mut text, "TIMELINE", timeline);
+            section(&mut text, "TIMELINE", timeline);
             text
         }
         TaskTab::Diff => text::diff(detail, width, ui.logs.wrap),
         TaskTab::Messages => text::messages(pen, detail, width),
         TaskTab::Runs => text::runs(pen, detail),
     };
-    scrolled(pen, ui, body, &text);
+    let top = ui.task.scroll.get(ui.task.tab as usize).copied();
+    scrolled(pen, body, &text, top.unwrap_or(0));
 }
 
-fn scrolled(pen: &mut Pen<'_>, ui: &Ui, area: Rect, text: &[Vec<Span>]) {
-    let top = ui
-        .task
-        .scroll
-        .get(ui.task.tab as usize)
-        .copied()
-        .unwrap_or(0);
+fn scrolled(pen: &mut Pen<'_>, area: Rect, text: &[Vec<Span>], top: usize) {
     // What is longer than the screen leaves its last row to say so.
     let longer = text.len() > usize::from(area.height) && area.height > 2;
     let (area, foot) = split_bottom(area, u16::from(longer));
@@ -153,7 +151,12 @@ fn wide(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task, area: Rect) {
     if text.is_empty() {
         text.push(vec![span("nothing was reported yet", Role::Muted)]);
     }
-    scrolled(pen, ui, inner, &text);
+    // It stays at its end as a log does, until the operator holds it.
+    let held = ui.task.scroll.get(TaskTab::Overview as usize).copied();
+    let top = held.filter(|_| ui.task.held).unwrap_or(usize::MAX);
+    scrolled(pen, inner, &text, top);
+    let first = pen.info.top.unwrap_or(0);
+    pen.info.at_end = Some(first + usize::from(inner.height) >= text.len());
     let (top, bottom) = split_bottom(right, right.height / 2);
     let inner = pen.frame(top, "State");
     let text = text::standing(pen, state, task, usize::from(inner.width));
@@ -164,13 +167,13 @@ fn wide(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task, area: Rect) {
     );
     let inner = pen.frame(bottom, done);
     let width = usize::from(inner.width);
-    let mut text = text::criteria(detail, width);
-    text::section(
+    let mut text = criteria(detail, width);
+    section(
         &mut text,
         "REFUSED, NOTHING WAS PUSHED",
         text::findings(detail, width),
     );
-    text::section(
+    section(
         &mut text,
         "SUMMARY BY THE AGENT",
         text::summary(detail, width),

@@ -4,8 +4,9 @@ use ratatui::layout::Rect;
 
 use super::fleet::{filter, why};
 use super::pen::{Pen, Span, span};
+use super::preview::{besides, held, last_events, section};
 use super::table::{self, Column, left, lines, right};
-use super::{WIDE, empty, row as one_row, split_bottom};
+use super::{WIDE, empty, row as one_row, split_bottom, split_right};
 use crate::actions::ENTRIES;
 use crate::glyphs;
 use crate::keymap::shown;
@@ -21,11 +22,14 @@ const COLUMNS: [Column; 10] = [
     left("STATE", 9, 0),
     left("TITLE", 0, 0),
     left("PROJECT", 16, 3),
-    left("AGENT", 12, 4),
-    right("TRY", 3, 5),
+    left("AGENT", 12, 5),
+    right("TRY", 3, 4),
     right("$", 6, 2),
     right("AGE", 4, 1),
 ];
+
+/// Cells from which on there is room for the branch and the labels.
+const BRANCH: usize = 80;
 
 /// Draws the screen.
 pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
@@ -34,7 +38,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     let preview = match area.height {
         0..14 => 0,
         14..30 => 6,
-        _ => 12,
+        30..40 => 12,
+        _ => 18,
     };
     let (list, below) = split_bottom(area, preview);
     let list = Rect {
@@ -61,9 +66,38 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
             width: below.width - 2,
             height: below.height - 1,
         };
-        let text = about(pen, state, task, usize::from(inner.width));
-        lines(pen, inner, &text, 0);
+        beside(pen, state, task, inner);
     }
+}
+
+/// The selected task: what is decided on, and beside it or below it what happened last.
+fn beside(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
+    if area.width + 2 >= WIDE {
+        let (left, right) = split_right(area, area.width * 45 / 100);
+        let width = usize::from(left.width) - 2;
+        let mut text = about(pen, state, task, width);
+        let held = held(pen, state, task, usize::from(right.width));
+        if held.is_empty() {
+            lines(pen, left, &text, 0);
+            let text = besides(pen, state, task, right);
+            lines(pen, right, &text, 0);
+            return;
+        }
+        let rows = usize::from(left.height).saturating_sub(text.len() + 2);
+        section(
+            &mut text,
+            "LAST",
+            last_events(pen, state, task, width, rows),
+        );
+        lines(pen, left, &text, 0);
+        lines(pen, right, &held, 0);
+        return;
+    }
+    let width = usize::from(area.width);
+    let mut text = about(pen, state, task, width);
+    let left = usize::from(area.height).saturating_sub(text.len());
+    text.extend(last_events(pen, state, task, width, left));
+    lines(pen, area, &text, 0);
 }
 
 /// The columns, as wide as what stands in them; the project is named where there are several.
@@ -219,7 +253,7 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
         line.extend(possible);
         text.push(line);
     }
-    if width + 2 >= usize::from(WIDE) {
+    if width >= BRANCH {
         let labels = wire.labels.join(" ");
         let age = pen.age(wire.updated_at_ms);
         let line = format!("{} {labels}  changed {age} ago", wire.branch);

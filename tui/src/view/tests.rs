@@ -18,6 +18,7 @@ use crate::ui::{
 };
 
 mod budget;
+mod room;
 
 fn fleet() -> State {
     let mut state = State {
@@ -178,6 +179,7 @@ fn modes() -> [NamedMode; 7] {
                         action: v1::action::Action::Merge(String::new()),
                         expected_version: 0,
                         about: String::new(),
+                        inverse: None,
                         draft: None,
                     },
                 }))

@@ -87,7 +87,7 @@ pub(crate) fn task(spec: &TaskSpec, now: i64) -> v1::Task {
         priority: spec.priority,
         task_type: "feature".to_owned(),
         agent_type: "backend".to_owned(),
-        agent: spec.agent.to_owned(),
+        agent: if spec.agent.is_empty() { String::new() } else { format!("acme-app.{}", spec.agent) },
         coding_cli: "claude-code".to_owned(),
         attempts: u32::from(!spec.agent.is_empty()) + 2 * u32::from(failed),
         max_attempts: 3,
@@ -218,9 +218,9 @@ fn event(
 fn agents(now: i64) -> Vec<v1::Agent> {
     vec![
         agent("backend-1", "working", "t3a4w8pq", true, now),
-        agent("backend-2", "idle", "k3f9x2ab", true, now),
+        agent("backend-2", "idle", "", true, now),
         agent("backend-3", "provisioning", "v5b6x9rs", false, now),
-        agent("devops-1", "idle", "q2z7s3gh", true, now),
+        agent("devops-1", "idle", "", true, now),
         agent("devops-2", "working", "r4x8t5jk", false, now),
         agent("frontend-1", "working", "s6y9v7mn", true, now),
         agent("frontend-2", "idle", "", true, now),
@@ -377,7 +377,34 @@ pub(crate) fn detail(id: &str, now: i64) -> Option<v1::TaskDetail> {
         findings: Vec::new(),
         last_words: String::new(),
         depends_on: Vec::new(),
+        events: history(id, u64::MAX, 4, now),
+        events_before: HISTORY - 4,
     })
+}
+
+/// Events of every task's history.
+pub(crate) const HISTORY: u64 = 12;
+
+/// A page of the history of a task: the newest below a number, oldest first.
+pub(crate) fn history(id: &str, below: u64, limit: u64, now: i64) -> Vec<v1::Event> {
+    let first = 18_000;
+    let end = below.min(first + HISTORY);
+    let begin = end.saturating_sub(limit).max(first);
+    let steps = [
+        "accepted", "assigned", "started", "failed", "retried", "steered",
+    ];
+    (begin..end)
+        .zip(
+            steps
+                .iter()
+                .cycle()
+                .skip(usize::try_from(begin - first).unwrap_or(0)),
+        )
+        .map(|(seq, kind)| {
+            let minutes = i64::try_from(first + HISTORY - seq).unwrap_or(0) + 41;
+            event(seq, minutes, ("engine", ""), (id, kind), "frontend-1", now)
+        })
+        .collect()
 }
 
 const DIFF: &str = "\

@@ -133,6 +133,23 @@ impl World {
         })
     }
 
+    /// A page of the history of a task: events below `before`, or the newest. It is empty where it
+    /// does not read, which is said in the log.
+    #[must_use]
+    pub fn events_of_task(
+        &self,
+        task: &TaskId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> crate::store::TaskEvents {
+        let before = before.unwrap_or(u64::MAX);
+        let page = self.store.events_of_task(task.as_str(), before, limit);
+        page.unwrap_or_else(|error| {
+            tracing::error!(%error, %task, "the history of a task does not read");
+            crate::store::TaskEvents::default()
+        })
+    }
+
     /// Finished tasks of the store, newest first, and how many there are.
     #[must_use]
     pub fn finished_tasks(&self) -> Vec<Task> {

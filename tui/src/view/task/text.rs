@@ -6,9 +6,10 @@ use crate::glyphs;
 use crate::safe_text::SafeText;
 use crate::state::{Mark, State, Task, tokens, usd};
 use crate::theme::Role;
-use crate::view::brief;
 use crate::view::pen::{Pen, Span, span};
+use crate::view::preview::section;
 use crate::view::tasks::{about, short_agent};
+use crate::view::timeline;
 
 type Lines = Vec<Vec<Span>>;
 
@@ -27,20 +28,8 @@ pub(super) fn standing(pen: &mut Pen<'_>, state: &State, task: &Task, width: usi
     text
 }
 
-/// Adds a part with a heading, where there is something in it.
-pub(super) fn section(text: &mut Lines, title: &'static str, part: Lines) {
-    if part.is_empty() {
-        return;
-    }
-    if !text.is_empty() {
-        text.push(Vec::new());
-    }
-    text.push(vec![span(title, Role::Muted)]);
-    text.extend(part);
-}
-
 /// The acceptance criteria.
-pub(super) fn criteria(detail: &v1::TaskDetail, width: usize) -> Lines {
+pub(in crate::view) fn criteria(detail: &v1::TaskDetail, width: usize) -> Lines {
     let mut text = Vec::new();
     for criterion in &detail.criteria {
         let mark = match v1::CriterionStatus::try_from(criterion.status) {
@@ -95,73 +84,27 @@ fn push_wrapped(text: &mut Lines, raw: &str, width: usize, mark: Mark, role: Rol
     }
 }
 
-/// What was reported and what was done, by time.
+/// What was reported and what was done, by time, and how much of it is not here.
 pub(super) fn timeline(
     pen: &mut Pen<'_>,
     state: &State,
     detail: &v1::TaskDetail,
     width: usize,
 ) -> Lines {
-    let id = detail.task.as_ref().map_or("", |task| task.id.as_str());
-    let mut entries: Vec<(i64, Mark, String, String)> = Vec::new();
-    for progress in &detail.progress {
-        let (mark, word) = reported(progress.status);
-        entries.push((
-            progress.at_ms,
-            mark,
-            word.to_owned(),
-            progress.message.clone(),
-        ));
-    }
-    // Progress is in the report already.
-    let events = state
-        .activity
-        .of_task(id)
-        .filter(|event| !event.kind.contains("progress"));
-    for event in events {
-        let who = if event.actor_kind == "operator" {
-            format!(" by {}", event.actor)
-        } else {
-            String::new()
-        };
-        let kind = event.kind.replace('_', " ");
-        entries.push((
-            event.at_ms,
-            Mark::Assigned,
-            kind,
-            format!("{}{who}", brief(&event.detail)),
-        ));
-    }
-    entries.sort_by_key(|(at, ..)| *at);
     let mut text = Vec::new();
-    let room = width.saturating_sub(25).max(10);
-    for (at, mark, word, what) in entries {
-        let mut lines = SafeText::new(&what).wrap(room).into_iter();
-        text.push(vec![
-            span(format!("{} ", pen.clock(at)), Role::LogTime),
-            span(glyphs::glyph(mark), glyphs::role(mark)),
-            span(" ", Role::Text),
-            span(format!("{:<14}", SafeText::new(&word).fit(13)), Role::Muted),
-            (lines.next().unwrap_or_default(), Role::Text),
-        ]);
-        for line in lines.take(5) {
-            text.push(vec![span(" ".repeat(25), Role::Text), (line, Role::Text)]);
+    let before = state.detail.before();
+    if before > 0 {
+        let mut line = vec![span(format!("… {before} earlier events"), Role::Muted)];
+        if state.detail.wants_earlier().is_some() {
+            line.push(span(": ", Role::Muted));
+            line.push(span("e", Role::Key));
+            line.push(span(" fetches them", Role::Muted));
         }
+        text.push(line);
     }
+    let events = state.detail.history(&state.activity);
+    text.extend(timeline::lines(pen, &detail.progress, events, width));
     text
-}
-
-fn reported(status: i32) -> (Mark, &'static str) {
-    match v1::ReportStatus::try_from(status) {
-        Ok(v1::ReportStatus::Waiting) => (Mark::Idle, "waiting"),
-        Ok(v1::ReportStatus::Received) => (Mark::Assigned, "received"),
-        Ok(v1::ReportStatus::Planning) => (Mark::Working, "planning"),
-        Ok(v1::ReportStatus::InProgress) => (Mark::Working, "in progress"),
-        Ok(v1::ReportStatus::Blocked) => (Mark::Blocked, "blocked"),
-        Ok(v1::ReportStatus::Completed) => (Mark::Done, "completed"),
-        Ok(v1::ReportStatus::Failed) => (Mark::Failed, "failed"),
-        Ok(v1::ReportStatus::Unspecified) | Err(_) => (Mark::Unknown, "reported"),
-    }
 }
 
 /// What the task has changed. A change this client cannot show as a whole says so.
