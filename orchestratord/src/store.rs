@@ -41,6 +41,12 @@ pub enum StoreError {
         /// Why.
         source: Box<redb::Error>,
     },
+    /// Another process has the database open.
+    #[error("another orchestratord uses the store {path}; one state_dir has one daemon")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file operation failed.
     #[error("{what} {path}")]
     File {
@@ -80,6 +86,17 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+}
+
+fn not_opened(path: &Path, error: redb::DatabaseError) -> StoreError {
+    let path = path.to_owned();
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path },
+        other => StoreError::Open {
+            path,
+            source: Box::new(other.into()),
+        },
+    }
 }
 
 fn storage<E: Into<redb::Error>>(what: &'static str) -> impl Fn(E) -> StoreError {
@@ -176,10 +193,7 @@ impl Store {
         }
         Self::with(Box::new(move || {
             let database = Database::builder().set_cache_size(64 << 20).open(&path);
-            database.map_err(|source| StoreError::Open {
-                path: path.clone(),
-                source: Box::new(source.into()),
-            })
+            database.map_err(|error| not_opened(&path, error))
         }))
     }
 
@@ -317,10 +331,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
         std::fs::remove_file(&new).map_err(file("cannot remove the half-made store", &new))?;
     }
     {
-        let db = Database::create(&new).map_err(|source| StoreError::Open {
-            path: new.clone(),
-            source: Box::new(source.into()),
-        })?;
+        let db = Database::create(&new).map_err(|error| not_opened(&new, error))?;
         initialise(&db)?;
     }
     let sync = |path: &Path| std::fs::File::open(path).and_then(|file| file.sync_all());
@@ -360,3 +371,6 @@ fn commit(db: &Database, batch: &Batch, all_tables: bool) -> Result<(), StoreErr
     events::append(&write, &batch.events)?;
     write.commit().map_err(storage("written"))
 }
+
+#[cfg(test)]
+mod tests;
