@@ -1,5 +1,6 @@
 //! A local project: what an operator decides, and what a project is configured to do.
 
+mod by_hand;
 mod decisions;
 mod foreign;
 mod project;

@@ -539,3 +539,14 @@ async fn a_daemon_that_goes_while_its_log_is_followed_ends_the_command() {
     );
     host.server.abort();
 }
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_refused_and_not_cut() {
+    let host = Host::new();
+    let long = "y".repeat((256 << 10) + 1);
+    let line = ["task", "new", "A title", "--description", "-"];
+    let said = host.run_with(&line, &long).await;
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("256 KiB"), "{}", said.err);
+    assert!(host.acted().is_empty());
+}

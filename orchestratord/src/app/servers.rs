@@ -18,6 +18,9 @@ use crate::ports::IssueTracker;
 
 use super::wiring::Wired;
 
+/// Between two looks at the repository of a local project: people merge there without telling us.
+const LOCAL_POLL: Duration = Duration::from_secs(5);
+
 type Running = JoinSet<(&'static str, anyhow::Result<()>)>;
 
 pub(super) fn spawn(
@@ -35,10 +38,13 @@ pub(super) fn spawn(
     });
     let mut secrets = Vec::new();
     for project in config.projects.iter().filter(|project| project.enabled) {
-        let TrackerConfig::Github(github) = &project.tracker else {
-            continue;
+        let interval = match &project.tracker {
+            TrackerConfig::Github(github) => github.poll,
+            TrackerConfig::Local => LOCAL_POLL,
         };
-        if let Some(secret) = &github.webhook_secret {
+        if let TrackerConfig::Github(github) = &project.tracker
+            && let Some(secret) = &github.webhook_secret
+        {
             secrets.push((project.name.clone(), secret.clone()));
         }
         if let Some(ports) = wired.hands.ports.get(&project.name) {
@@ -46,7 +52,7 @@ pub(super) fn spawn(
                 engine.clone(),
                 project.name.clone(),
                 ports.tracker.clone(),
-                github.poll,
+                interval,
                 stop.clone(),
             );
             parts.spawn(async move {
@@ -167,9 +173,12 @@ async fn polls(
             })
             .await;
         let Ok(cursor) = cursor else { return };
-        let outcome = poll::poll(&*tracker, &project, &cursor.unwrap_or_default()).await;
+        let cursor = cursor.unwrap_or_default();
+        let outcome = poll::poll(&*tracker, &project, &cursor).await;
         let pause = poll::pause(&outcome, interval, super::now());
         match outcome {
+            // Nothing to remember.
+            Ok(polled) if polled.hints.is_empty() && polled.cursor == cursor => {}
             Ok(polled) => {
                 if !hinted(&engine, &project, polled).await {
                     return;

@@ -23,6 +23,9 @@ pub(super) fn list(
             "{unknown} is no state; they are {names}"
         )));
     }
+    if !request.project.is_empty() {
+        actions::project_of(world, &request.project)?;
+    }
     let wanted = |task: &&Task| {
         (request.project.is_empty() || task.project.as_str() == request.project)
             && (request.states.is_empty()
@@ -64,8 +67,10 @@ pub(super) struct Detail {
 }
 
 pub(super) fn task(world: &World, text: &str) -> Result<Detail, Status> {
-    let id =
-        actions::resolve(world, text).or_else(|missing| finished(world, text).ok_or(missing))?;
+    let id = match actions::live(world, text)? {
+        Some(live) => live,
+        None => actions::finished(world, text).ok_or_else(|| actions::no_task(text))?.id,
+    };
     let (task, executions) = world
         .whole_task(&id)
         .ok_or_else(|| Status::not_found(format!("there is no task {id}")))?;
@@ -73,13 +78,6 @@ pub(super) fn task(world: &World, text: &str) -> Result<Detail, Status> {
         detail: view::task_detail(world, &task, &executions),
         task,
     })
-}
-
-/// The newest finished task that a text names.
-fn finished(world: &World, text: &str) -> Option<TaskId> {
-    let stored = world.finished_tasks();
-    let found = stored.iter().find(|task| actions::names(text.trim(), task));
-    found.map(|task| task.id.clone())
 }
 
 /// The execution whose log is meant, and whether more of the task may come.
