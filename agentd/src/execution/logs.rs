@@ -108,7 +108,10 @@ impl Logs {
             }
             CliEvent::Retry { status, kind, .. } => {
                 let status = status.map_or(String::new(), |status| format!(" ({status})"));
-                let text = format!("a model call failed: {}{status}; it is repeated", kind.words());
+                let text = format!(
+                    "a model call failed: {}{status}; it is repeated",
+                    kind.words()
+                );
                 self.push(LogLevel::Warning, LogCategory::Llm, &text);
             }
             CliEvent::Denied { tool } => {
@@ -122,9 +125,10 @@ impl Logs {
             CliEvent::TurnEnded { ok, kind, text } => {
                 let (level, word) = match (ok, kind) {
                     (true, _) => (LogLevel::Info, "the turn ended".to_owned()),
-                    (false, Some(kind)) => {
-                        (LogLevel::Error, format!("the turn failed: {}", kind.words()))
-                    }
+                    (false, Some(kind)) => (
+                        LogLevel::Error,
+                        format!("the turn failed: {}", kind.words()),
+                    ),
                     (false, None) => (LogLevel::Error, "the turn failed".to_owned()),
                 };
                 self.keep_tail();
@@ -347,7 +351,11 @@ mod tests {
         let spool = Spool::open(dir.path(), CAPACITY).unwrap();
         let mut logs = Logs::new(spool.clone(), "k3f9x2ab.1");
         for number in 0..10_000 {
-            logs.push(LogLevel::Info, LogCategory::Output, &format!("line {number}"));
+            logs.push(
+                LogLevel::Info,
+                LogCategory::Output,
+                &format!("line {number}"),
+            );
         }
         logs.event(&CliEvent::TurnEnded {
             ok: true,
@@ -367,7 +375,10 @@ mod tests {
         let end = &said[said.len() - 3..];
         assert_eq!(end, ["line 9998", "line 9999", "the turn ended"]);
         assert!(said.contains(&format!("{} lost", 10_000 - kept)), "{kept}");
-        assert_eq!(said[said.len() - 2 - TAIL], format!("{} lost", 10_000 - kept));
+        assert_eq!(
+            said[said.len() - 2 - TAIL],
+            format!("{} lost", 10_000 - kept)
+        );
     }
 
     #[tokio::test]

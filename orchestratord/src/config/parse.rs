@@ -138,7 +138,10 @@ fn is_place_of_state(field: &Field<'_, '_>, path: &Path, files: &dyn Files) -> b
         ))
     } else if facts.uid != us {
         Some((
-            format!("{shown} belongs to user {}, the daemon is user {us}", facts.uid),
+            format!(
+                "{shown} belongs to user {}, the daemon is user {us}",
+                facts.uid
+            ),
             format!("name another directory, or: chown -R {us} {shown}"),
         ))
     } else {

@@ -69,7 +69,11 @@ pub(super) struct Detail {
 pub(super) fn task(world: &World, text: &str) -> Result<Detail, Status> {
     let id = match actions::live(world, text)? {
         Some(live) => live,
-        None => actions::finished(world, text).ok_or_else(|| actions::no_task(text))?.id,
+        None => {
+            actions::finished(world, text)
+                .ok_or_else(|| actions::no_task(text))?
+                .id
+        }
     };
     let (task, executions) = world
         .whole_task(&id)

@@ -162,7 +162,10 @@ fn text(given: &str) -> Result<String, Failure> {
         return Ok(given.to_owned());
     }
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(TEXT + 1).read_to_end(&mut bytes);
+    let read = std::io::stdin()
+        .lock()
+        .take(TEXT + 1)
+        .read_to_end(&mut bytes);
     let count = read.map_err(|error| unreadable(&error.to_string()))?;
     if u64::try_from(count).is_ok_and(|count| count > TEXT) {
         return Err(Failure::misuse(

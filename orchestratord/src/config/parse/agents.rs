@@ -149,10 +149,7 @@ fn agentd(
 fn egress(field: &Field<'_, '_>) -> Option<Vec<String>> {
     // Every item is looked at, also after a mistake.
     let items = field.texts()?;
-    let hosts: Vec<_> = items
-        .iter()
-        .map(|(_, item)| item.host_and_port())
-        .collect();
+    let hosts: Vec<_> = items.iter().map(|(_, item)| item.host_and_port()).collect();
     hosts.into_iter().collect()
 }
 

@@ -217,7 +217,10 @@ async fn what_people_did_to_a_branch_is_a_change_once() {
     let nothing = local.changed(&opened.cursor).await.unwrap();
     assert!(nothing.numbers.is_empty(), "{nothing:?}");
     let merge = format!("{head}:refs/heads/main");
-    sandbox.person.git(&["push", "--quiet", "origin", &merge]).await;
+    sandbox
+        .person
+        .git(&["push", "--quiet", "origin", &merge])
+        .await;
     let merged = local.changed(&nothing.cursor).await.unwrap();
     assert_eq!(merged.numbers, [1]);
     let seen = local.pull_request(1).await.unwrap().unwrap();

@@ -411,7 +411,10 @@ impl World {
         if blocked && enough {
             self.moved(actor, id, &TaskEvent::Answered, "")?;
             self.anew(id);
-            return Ok((format!("it may cost ${limit} and goes on"), Some(id.clone())));
+            return Ok((
+                format!("it may cost ${limit} and goes on"),
+                Some(id.clone()),
+            ));
         }
         Ok((format!("it may cost ${limit}"), Some(id.clone())))
     }
