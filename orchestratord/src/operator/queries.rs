@@ -23,9 +23,6 @@ pub(super) fn list(
             "{unknown} is no state; they are {names}"
         )));
     }
-    if !request.project.is_empty() {
-        actions::project_of(world, &request.project)?;
-    }
     let wanted = |task: &&Task| {
         (request.project.is_empty() || task.project.as_str() == request.project)
             && (request.states.is_empty()
@@ -46,6 +43,10 @@ pub(super) fn list(
         Vec::new()
     };
     let all: Vec<&Task> = world.tasks.values().chain(&stored).filter(wanted).collect();
+    if all.is_empty() && !request.project.is_empty() {
+        // Perhaps none is in it; perhaps there is no such project.
+        actions::project_of(world, &request.project)?;
+    }
     let limit = if request.limit == 0 {
         LIST
     } else {
