@@ -1,6 +1,7 @@
 //! The command line of `orchestratord`.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -132,7 +133,7 @@ fn read(path: &Path) -> Result<Config, Problems> {
     config::read(path, &RealFiles)
 }
 
-/// Runs the daemon until SIGTERM or SIGINT.
+/// Runs the daemon until SIGTERM, SIGINT, or the SIGHUP of a terminal that was closed.
 fn serve(config: Config) -> ExitCode {
     die_of_panics();
     if let Err(error) = crate::tracing_setup::start(&config) {
@@ -171,35 +172,38 @@ fn die_of_panics() {
 
 async fn end_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hang_up.recv() => {}
     }
     stop.cancel();
 }
 
 fn bad_config(problems: &Problems) -> ExitCode {
-    complain_text(&problems.to_string());
+    // Without our name in front: `file:line:column:` is what editors jump to.
+    complain_text(&format!("{problems}\n"));
     BAD_CONFIG.into()
 }
 
 fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
-    complain_text(&format!("{error:#}\n"));
+    complain_text(&format!("orchestratord: {error:#}\n"));
     code.into()
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's edge")]
+/// Whoever closed a pipe has read enough.
 fn say(text: &str) {
-    print!("{text}");
+    let _unheard = std::io::stdout().write_all(text.as_bytes());
 }
 
-#[expect(clippy::print_stderr, reason = "this is the program's edge")]
+/// Where nobody hears it, the exit code says it.
 fn complain_text(text: &str) {
-    eprint!("orchestratord: {text}");
+    let _unheard = std::io::stderr().write_all(text.as_bytes());
 }

@@ -360,13 +360,21 @@ impl Config {
     }
 }
 
+/// The most bytes of a configuration; a device has no end.
+const FILE_MOST: usize = 1 << 20;
+
 /// Reads the configuration file.
 ///
 /// # Errors
 /// Every mistake at once; one where the file cannot be read.
 pub fn read(path: &std::path::Path, files: &dyn Files) -> Result<Config, Problems> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(path, &text, files),
-        Err(error) => Err(Problems::unreadable(path, &error)),
+    let bytes = files.read(path, FILE_MOST + 1);
+    let bytes = bytes.map_err(|error| Problems::unreadable(path, &error))?;
+    if bytes.len() > FILE_MOST {
+        return Err(Problems::too_long(path, FILE_MOST));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(path, text, files),
+        Err(error) => Err(Problems::not_utf8(path, &bytes[..error.valid_up_to()])),
     }
 }

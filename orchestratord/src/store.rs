@@ -57,6 +57,12 @@ pub enum StoreError {
         /// Why.
         source: Box<redb::Error>,
     },
+    /// Another process has the database open.
+    #[error("another orchestratord uses the store {path}; one state_dir has one daemon")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file operation failed.
     #[error("{what} {path}")]
     File {
@@ -346,11 +352,14 @@ fn shared() -> redb::Builder {
     builder
 }
 
-fn cannot_open<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> StoreError {
+fn cannot_open(path: &Path) -> impl FnOnce(redb::DatabaseError) -> StoreError {
     let path = path.to_owned();
-    move |source| StoreError::Open {
-        path,
-        source: Box::new(source.into()),
+    move |error| match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path },
+        other => StoreError::Open {
+            path,
+            source: Box::new(other.into()),
+        },
     }
 }
 

@@ -1,10 +1,14 @@
 //! Every command in the README is run here, is understood by the program that it names, or is run by
 //! something else that is named.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use cloud_code_tests::cluster::processes_of;
 use cloud_code_tests::programs;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use cloud_code_tests::readme as page;
 
@@ -237,7 +241,7 @@ fn the_demo_without_a_terminal_ends_well() {
     let place = place();
     let temporary = place.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    let output = demo(&temporary);
+    let output = plain_demo(&temporary).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     assert!(
         said(&output).contains("everything happened"),
@@ -251,10 +255,28 @@ fn the_demo_without_a_terminal_ends_well() {
     clippy::disallowed_methods,
     reason = "what the README says is started as it says"
 )]
-fn demo(temporary: &Path) -> Output {
-    Command::new(PROGRAMS)
-        .arg("--plain")
-        .env("TMPDIR", temporary)
-        .output()
-        .unwrap()
+fn plain_demo(temporary: &Path) -> Command {
+    let mut demo = Command::new(PROGRAMS);
+    demo.arg("--plain").env("TMPDIR", temporary);
+    demo
+}
+
+#[test]
+fn a_demo_that_is_ended_early_leaves_nothing_running() {
+    let place = place();
+    let mut demo = plain_demo(place.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Whoever read along has gone, as `head` does: that is no reason to leave things running.
+    let mut line = String::new();
+    let mut said = BufReader::new(demo.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    drop(said);
+    assert!(line.contains("filed"), "{line}");
+    let pid = Pid::from_raw(demo.id().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
+    let left = processes_of(place.path());
+    assert!(left.is_empty(), "{left:?}");
 }

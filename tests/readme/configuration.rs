@@ -53,6 +53,10 @@ impl Files for Machine {
         path.to_owned()
     }
 
+    fn knows_user(&self, _name: &str) -> bool {
+        true
+    }
+
     fn surroundings(&self) -> Surroundings {
         Surroundings {
             uid: 0,

@@ -97,6 +97,24 @@ impl Operator {
             .map_err(|status| anyhow::anyhow!("{}", status.message()))
     }
 
+    /// The log of a task's executions, and how many lines are missing from it.
+    ///
+    /// # Errors
+    /// Where there is none, or the link breaks.
+    pub async fn log(&self, task: &str) -> anyhow::Result<(Vec<String>, u64)> {
+        let request = v1::LogsRequest {
+            task: task.into(),
+            ..v1::LogsRequest::default()
+        };
+        let mut pages = self.client.clone().logs(request).await?.into_inner();
+        let (mut lines, mut lost) = (Vec::new(), 0);
+        while let Some(page) = pages.message().await? {
+            lines.extend(page.lines.into_iter().map(|line| line.text));
+            lost += page.dropped;
+        }
+        Ok((lines, lost))
+    }
+
     /// Everything as it is now.
     ///
     /// # Errors

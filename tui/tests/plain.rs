@@ -374,3 +374,14 @@ async fn the_history_of_a_task_comes_with_it_and_all_of_it_where_it_is_wanted() 
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_refused_and_not_cut() {
+    let host = Host::new();
+    let long = "y".repeat((256 << 10) + 1);
+    let line = ["task", "new", "A title", "--description", "-"];
+    let said = host.run_with(&line, &long).await;
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("256 KiB"), "{}", said.err);
+    assert!(host.acted().is_empty());
+}

@@ -2,6 +2,31 @@
 
 use super::ErrorKind;
 
+impl ErrorKind {
+    /// For a log.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Auth => "the provider refused the secret",
+            Self::RateLimit => "too many requests",
+            Self::Quota => "the account's limit or balance is reached",
+            Self::Overloaded => "the provider is overloaded",
+            Self::Server => "the provider failed",
+            Self::BadRequest => "the provider refused the request",
+            Self::ContextLength => "the conversation is too long for the model",
+            Self::ModelNotFound => "there is no such model",
+            Self::Network => "no connection",
+            Self::Timeout => "no answer in time",
+            Self::MaxTokens => "the answer was cut at the model's limit",
+            Self::MaxTurns => "the coding CLI reached its own bound of turns",
+            Self::Interrupted => "it was interrupted",
+            Self::Killed => "a signal ended the coding CLI",
+            Self::Usage => "the coding CLI does not run with this command line",
+            Self::Protocol => "the coding CLI ended without saying how",
+            Self::Unknown => "the coding CLI says so",
+        }
+    }
+}
+
 /// Words that say more than the status does. Money and length come as 400 or 429 as well.
 const BEFORE_STATUS: [(&str, ErrorKind); 13] = [
     ("insufficient_quota", ErrorKind::Quota),

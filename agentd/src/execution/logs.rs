@@ -1,5 +1,6 @@
 //! The log of an execution: redacted, cut, batched, and limited in what it may flood.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use cloud_code_domain::log::{LogCategory, LogLevel, LogLine, MAX_LINE};
@@ -21,6 +22,10 @@ const TEXT_LINES: usize = 200;
 const RATE: u64 = 256 << 10;
 /// Bytes that may come at once.
 const BURST: u64 = 2 << 20;
+/// What a flood ended with: so many of its last lines are kept, since there the reason is.
+const TAIL: usize = 50;
+/// What stands at the end of a line that was longer.
+const CUT: &str = " [cut]";
 /// A batch waits at most this long.
 const DELAY: Duration = Duration::from_millis(300);
 /// Shorter secrets would redact half of the log.
@@ -32,7 +37,11 @@ pub(crate) struct Logs {
     spool: Spool,
     execution: String,
     batch: Vec<v1::LogLine>,
+    /// Lines that were dropped after those of `batch`, and those that came after them.
     dropped: u64,
+    late: Vec<v1::LogLine>,
+    /// The newest of the dropped ones, if nothing was kept since.
+    tail: VecDeque<v1::LogLine>,
     tokens: u64,
     filled_at: Instant,
     due: Option<Instant>,
@@ -46,6 +55,8 @@ impl Logs {
             execution: execution.to_owned(),
             batch: Vec::new(),
             dropped: 0,
+            late: Vec::new(),
+            tail: VecDeque::new(),
             tokens: BURST,
             filled_at: Instant::now(),
             due: None,
@@ -97,7 +108,10 @@ impl Logs {
             }
             CliEvent::Retry { status, kind, .. } => {
                 let status = status.map_or(String::new(), |status| format!(" ({status})"));
-                let text = format!("a model call failed: {kind:?}{status}; it is repeated");
+                let text = format!(
+                    "a model call failed: {}{status}; it is repeated",
+                    kind.words()
+                );
                 self.push(LogLevel::Warning, LogCategory::Llm, &text);
             }
             CliEvent::Denied { tool } => {
@@ -105,15 +119,19 @@ impl Logs {
                 self.push(LogLevel::Warning, LogCategory::ToolOutput, &text);
             }
             CliEvent::Error { kind, message } => {
-                let text = format!("{kind:?}: {message}");
+                let text = format!("{}: {message}", kind.words());
                 self.push(LogLevel::Error, LogCategory::Message, &text);
             }
             CliEvent::TurnEnded { ok, kind, text } => {
                 let (level, word) = match (ok, kind) {
                     (true, _) => (LogLevel::Info, "the turn ended".to_owned()),
-                    (false, Some(kind)) => (LogLevel::Error, format!("the turn failed: {kind:?}")),
+                    (false, Some(kind)) => (
+                        LogLevel::Error,
+                        format!("the turn failed: {}", kind.words()),
+                    ),
                     (false, None) => (LogLevel::Error, "the turn failed".to_owned()),
                 };
+                self.keep_tail();
                 self.system(level, &word);
                 // The last words of a good turn were said as a message before.
                 if !ok {
@@ -139,20 +157,58 @@ impl Logs {
 
     fn line(&mut self, level: LogLevel, category: LogCategory, line: &str) {
         self.refill();
-        let cost = line.len() as u64 + 64;
-        if self.tokens < cost || self.batch.len() >= LINES * 8 {
-            self.dropped += 1;
-            return;
-        }
-        self.tokens -= cost;
         let line = LogLine {
             at: clock::now(),
             level,
             category,
-            text: line.chars().take(MAX_LINE).collect(),
+            text: cut(line),
         };
-        self.batch.push(line.into());
+        let cost = line.text.len() as u64 + 64;
+        // Our own words are few, and a flood must not hide them.
+        let own = category == LogCategory::System;
+        if !own && (self.tokens < cost || self.waiting() >= LINES * 8) {
+            self.drop(line.into());
+            return;
+        }
+        self.tokens = self.tokens.saturating_sub(cost);
+        if !own {
+            self.tail.clear();
+        }
+        self.keep(line.into());
+    }
+
+    /// How many lines the next flush writes.
+    fn waiting(&self) -> usize {
+        self.batch.len() + self.late.len()
+    }
+
+    fn keep(&mut self, line: v1::LogLine) {
+        if self.dropped == 0 {
+            self.batch.push(line);
+        } else {
+            self.late.push(line);
+        }
         self.due.get_or_insert_with(|| Instant::now() + DELAY);
+    }
+
+    fn drop(&mut self, line: v1::LogLine) {
+        self.dropped += 1;
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+
+    /// Keeps what a flood ended with, as far as it is not yet counted as lost.
+    fn keep_tail(&mut self) {
+        let tail = std::mem::take(&mut self.tail);
+        let uncounted = usize::try_from(self.dropped).unwrap_or(usize::MAX);
+        let skipped = tail.len().saturating_sub(uncounted);
+        for line in tail.into_iter().skip(skipped) {
+            self.dropped -= 1;
+            self.late.push(line);
+            self.due.get_or_insert_with(|| Instant::now() + DELAY);
+        }
     }
 
     fn refill(&mut self) {
@@ -168,7 +224,7 @@ impl Logs {
     /// Writes the batch where it is full or has waited long enough.
     pub(crate) async fn flush_if_due(&mut self) -> Result<(), SpoolError> {
         let due = self.due.is_some_and(|due| Instant::now() >= due);
-        if due || self.batch.len() >= LINES {
+        if due || self.waiting() >= LINES {
             self.flush().await?;
         }
         Ok(())
@@ -177,18 +233,34 @@ impl Logs {
     /// Writes everything.
     pub(crate) async fn flush(&mut self) -> Result<(), SpoolError> {
         self.due = None;
-        while !self.batch.is_empty() {
-            let lines = self.batch.drain(..self.batch.len().min(LINES)).collect();
-            let body = Body::Logs(v1::Logs { lines });
-            self.spool.append(&self.execution, body).await?;
-        }
+        let batch = std::mem::take(&mut self.batch);
+        self.append(batch).await?;
         let lines = std::mem::take(&mut self.dropped);
         if lines > 0 {
             let body = Body::LogsDropped(v1::LogsDropped { lines });
             self.spool.append(&self.execution, body).await?;
         }
+        let late = std::mem::take(&mut self.late);
+        self.append(late).await
+    }
+
+    async fn append(&self, mut lines: Vec<v1::LogLine>) -> Result<(), SpoolError> {
+        while !lines.is_empty() {
+            let lines = lines.drain(..lines.len().min(LINES)).collect();
+            let body = Body::Logs(v1::Logs { lines });
+            self.spool.append(&self.execution, body).await?;
+        }
         Ok(())
     }
+}
+
+/// A line, of which no more than the bound is kept.
+fn cut(line: &str) -> String {
+    if line.chars().nth(MAX_LINE).is_none() {
+        return line.to_owned();
+    }
+    let room = MAX_LINE - CUT.len();
+    line.chars().take(room).chain(CUT.chars()).collect()
 }
 
 /// Replaces granted secrets by the names of their variables.
@@ -254,6 +326,59 @@ mod tests {
         let text = format!("{:?}", records(&spool).await);
         assert!(text.contains("_authToken=[NPM_TOKEN]"));
         assert!(!text.contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_longer_than_all_that_may_come_at_once_is_cut_and_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path(), CAPACITY).unwrap();
+        let mut logs = Logs::new(spool.clone(), "k3f9x2ab.1");
+        let text = "x".repeat(2 * usize::try_from(BURST).unwrap());
+        logs.event(&CliEvent::Line { text });
+        logs.flush().await.unwrap();
+        let mut bodies = records(&spool).await.into_iter().map(|record| record.body);
+        let Some(Some(Body::Logs(kept))) = bodies.next() else {
+            panic!("nothing was kept")
+        };
+        assert!(bodies.next().is_none());
+        assert_eq!(kept.lines[0].text.chars().count(), MAX_LINE);
+        assert!(kept.lines[0].text.ends_with(CUT));
+    }
+
+    #[tokio::test]
+    async fn what_a_flood_ended_with_is_kept_after_the_count_of_what_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path(), CAPACITY).unwrap();
+        let mut logs = Logs::new(spool.clone(), "k3f9x2ab.1");
+        for number in 0..10_000 {
+            logs.push(
+                LogLevel::Info,
+                LogCategory::Output,
+                &format!("line {number}"),
+            );
+        }
+        logs.event(&CliEvent::TurnEnded {
+            ok: true,
+            kind: None,
+            text: String::new(),
+        });
+        logs.flush().await.unwrap();
+        let mut said: Vec<String> = Vec::new();
+        for record in records(&spool).await {
+            match record.body {
+                Some(Body::Logs(logs)) => said.extend(logs.lines.into_iter().map(|l| l.text)),
+                Some(Body::LogsDropped(logs)) => said.push(format!("{} lost", logs.lines)),
+                other => panic!("{other:?}"),
+            }
+        }
+        let kept = said.len() - 2;
+        let end = &said[said.len() - 3..];
+        assert_eq!(end, ["line 9998", "line 9999", "the turn ended"]);
+        assert!(said.contains(&format!("{} lost", 10_000 - kept)), "{kept}");
+        assert_eq!(
+            said[said.len() - 2 - TAIL],
+            format!("{} lost", 10_000 - kept)
+        );
     }
 
     #[tokio::test]

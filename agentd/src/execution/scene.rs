@@ -171,7 +171,17 @@ impl Scene {
         match read {
             Ok(Some(claim)) => self.keeper.claim(&claim, clock::now()),
             Ok(None) => {}
-            Err(error) => self.keeper.invalid(&error.to_string()),
+            Err(error) => self.complain(&error.to_string()),
+        }
+    }
+
+    /// Says of reporting.yaml why it is not taken; once, however often it is read.
+    fn complain(&mut self, why: &str) {
+        let known = self.keeper.report().invalid.clone();
+        self.keeper.invalid(why);
+        if known != self.keeper.report().invalid {
+            let text = format!("reporting.yaml is not taken: {why}");
+            self.logs.system(LogLevel::Warning, &text);
         }
     }
 

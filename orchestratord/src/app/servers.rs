@@ -20,6 +20,9 @@ use crate::ports::{IssueTracker, Trouble};
 
 use super::wiring::Wired;
 
+/// Between two looks at the repository of a local project: people merge there without telling us.
+const LOCAL_POLL: Duration = Duration::from_secs(5);
+
 type Running = JoinSet<(&'static str, anyhow::Result<()>)>;
 
 pub(super) fn spawn(
@@ -37,10 +40,13 @@ pub(super) fn spawn(
     let mut secrets = Vec::new();
     let mut wakes = Wakes::new();
     for project in config.projects.iter().filter(|project| project.enabled) {
-        let TrackerConfig::Github(github) = &project.tracker else {
-            continue;
+        let interval = match &project.tracker {
+            TrackerConfig::Github(github) => github.poll,
+            TrackerConfig::Local => LOCAL_POLL,
         };
-        if let Some(secret) = &github.webhook_secret {
+        if let TrackerConfig::Github(github) = &project.tracker
+            && let Some(secret) = &github.webhook_secret
+        {
             secrets.push((project.name.clone(), secret.clone()));
         }
         if let Some(ports) = wired.hands.ports.get(&project.name) {
@@ -50,10 +56,7 @@ pub(super) fn spawn(
                 engine.clone(),
                 project.name.clone(),
                 ports.tracker.clone(),
-                Pace {
-                    interval: github.poll,
-                    wake,
-                },
+                Pace { interval, wake },
                 stop.clone(),
             );
             parts.spawn(async move {
@@ -198,9 +201,14 @@ async fn polls(
             })
             .await;
         let Ok(cursor) = cursor else { return };
-        let outcome = poll::poll(&*tracker, &project, &cursor.unwrap_or_default()).await;
+        let cursor = cursor.unwrap_or_default();
+        let outcome = poll::poll(&*tracker, &project, &cursor).await;
         let pause = poll::pause(&outcome, pace.interval, super::now());
         let taken = match outcome {
+            // Nothing to remember.
+            Ok(polled) if polled.hints.is_empty() && polled.cursor == cursor => {
+                answered(&engine, &project).await
+            }
             Ok(polled) => hinted(&engine, &project, polled).await,
             Err(trouble) => troubled(&engine, &project, &trouble).await,
         };
@@ -225,6 +233,15 @@ async fn troubled(engine: &Engine, project: &ProjectName, trouble: &Trouble) -> 
     engine.send(input).await.is_ok()
 }
 
+/// The tracker answers; false where the engine has stopped.
+async fn answered(engine: &Engine, project: &ProjectName) -> bool {
+    let input = Input::TrackerAsked {
+        project: project.clone(),
+        trouble: None,
+    };
+    engine.send(input).await.is_ok()
+}
+
 /// The hints of a poll and its cursor are one input: the cursor never moves past what is not durable.
 async fn hinted(engine: &Engine, project: &ProjectName, polled: poll::Polled) -> bool {
     let numbers = polled
@@ -241,9 +258,5 @@ async fn hinted(engine: &Engine, project: &ProjectName, polled: poll::Polled) ->
         numbers: numbers.collect(),
         cursor: polled.cursor,
     };
-    let answers = Input::TrackerAsked {
-        project: project.clone(),
-        trouble: None,
-    };
-    engine.send(input).await.is_ok() && engine.send(answers).await.is_ok()
+    engine.send(input).await.is_ok() && answered(engine, project).await
 }

@@ -57,6 +57,9 @@ pub trait Files {
     /// The path with links resolved as far as it exists.
     fn resolve(&self, path: &Path) -> PathBuf;
 
+    /// Whether somebody has this login name.
+    fn knows_user(&self, name: &str) -> bool;
+
     /// Where we run.
     fn surroundings(&self) -> Surroundings;
 }
@@ -100,6 +103,10 @@ impl Files for RealFiles {
             }
         }
         path.to_owned()
+    }
+
+    fn knows_user(&self, name: &str) -> bool {
+        nix::unistd::User::from_name(name).is_ok_and(|user| user.is_some())
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use toml::de::DeTable;
 
 use super::files::{FileKind, Files};
-use super::problem::Problems;
+use super::problem::{Problems, quoted};
 use super::read::{Field, Reader, Section};
 use super::{
     Config, GitConfig, OperatorConfig, SecretsConfig, SettleConfig, TrackerConfig, WebhooksConfig,
@@ -109,17 +109,7 @@ fn state_dir(root: &Section<'_, '_>, base: &Path, files: &dyn Files) -> Option<P
             );
             return None;
         }
-        if files
-            .facts(&path)
-            .is_some_and(|facts| facts.kind != FileKind::Directory)
-        {
-            field.note(
-                format!("{} is no directory", path.display()),
-                "name a directory, or one that can be made",
-            );
-            return None;
-        }
-        return Some(path);
+        return is_place_of_state(&field, &path, files).then_some(path);
     }
     let surroundings = files.surroundings();
     if surroundings.uid == 0 {
@@ -132,6 +122,35 @@ fn state_dir(root: &Section<'_, '_>, base: &Path, files: &dyn Files) -> Option<P
         root.required("state_dir", "write state_dir = \"/absolute/path\": neither $XDG_STATE_HOME nor $HOME says where state belongs");
     }
     Some(state?.join("cloud-code"))
+}
+
+/// Whether the state can be there: nothing is yet, or a directory of ours. Whoever else owns it could
+/// change what we believe.
+fn is_place_of_state(field: &Field<'_, '_>, path: &Path, files: &dyn Files) -> bool {
+    let Some(facts) = files.facts(path) else {
+        return true;
+    };
+    let (shown, us) = (path.display(), files.surroundings().uid);
+    let wrong = if facts.kind != FileKind::Directory {
+        Some((
+            format!("{shown} is no directory"),
+            "name a directory, or one that can be made".to_owned(),
+        ))
+    } else if facts.uid != us {
+        Some((
+            format!(
+                "{shown} belongs to user {}, the daemon is user {us}",
+                facts.uid
+            ),
+            format!("name another directory, or: chown -R {us} {shown}"),
+        ))
+    } else {
+        None
+    };
+    if let Some((message, remedy)) = &wrong {
+        field.note(message.clone(), remedy.clone());
+    }
+    wrong.is_none()
 }
 
 /// A program with its arguments; an empty list where there is none.
@@ -167,7 +186,7 @@ fn operator(section: Section<'_, '_>, ground: Ground<'_>) -> Option<OperatorConf
         );
     }
     let users = match section.optional("users") {
-        Some(field) => field.lines(64),
+        Some(field) => users(&field, ground.files),
         None => Some(Vec::new()),
     };
     section.finish();
@@ -175,6 +194,20 @@ fn operator(section: Section<'_, '_>, ground: Ground<'_>) -> Option<OperatorConf
         socket: socket?,
         users: users?,
     })
+}
+
+/// Login names, all of them known to this machine.
+fn users(field: &Field<'_, '_>, files: &dyn Files) -> Option<Vec<String>> {
+    let users = field.lines(64)?;
+    for (name, item) in field.texts()? {
+        if !files.knows_user(&name) {
+            item.note(
+                format!("this machine knows no user {}", quoted(&name)),
+                "write a login name, as `id -un` prints it",
+            );
+        }
+    }
+    Some(users)
 }
 
 /// Where `cloud-code` looks without being told.
@@ -218,6 +251,14 @@ fn secrets(section: Section<'_, '_>, ground: Ground<'_>) -> Option<Option<Secret
     section.finish();
     let field = field?;
     let path = field.path(ground.base)?;
+    if ground.files.facts(&path).is_none() {
+        let shown = path.display();
+        field.note(
+            format!("there is no file {shown}"),
+            format!("make it: orchestratord secrets-key {shown}"),
+        );
+        return None;
+    }
     let secret = field.secret(ground.base, ground.state_dir, ground.files)?;
     let key = secret.expose_secret();
     if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) {

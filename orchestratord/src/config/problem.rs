@@ -1,7 +1,8 @@
 //! A mistake in the configuration: where it is, what it is, and what would be right.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +48,36 @@ impl fmt::Display for Problems {
 
 impl Problems {
     /// The file cannot be read at all.
-    pub(super) fn unreadable(file: &std::path::Path, error: &std::io::Error) -> Self {
+    pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => "let the daemon's user read it",
+            _other => "name the file with --config; orchestratord print-config shows every key",
+        };
+        Self::of_the_file(file, 1, format!("it cannot be read: {error}"), remedy)
+    }
+
+    /// The file is longer than any configuration.
+    pub(super) fn too_long(file: &Path, most: usize) -> Self {
+        let message = format!("it has more than {most} bytes");
+        let remedy = "name the file with --config; this is no configuration";
+        Self::of_the_file(file, 1, message, remedy)
+    }
+
+    /// The file is no text; `before` is what is, from its beginning.
+    pub(super) fn not_utf8(file: &Path, before: &[u8]) -> Self {
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = "is not UTF-8".to_owned();
+        Self::of_the_file(file, line, message, "save the file as UTF-8")
+    }
+
+    fn of_the_file(file: &Path, line: usize, message: String, remedy: &str) -> Self {
         Self(vec![Problem {
             file: file.to_owned(),
-            line: 1,
+            line,
             column: 1,
             key: String::new(),
-            message: format!("it cannot be read: {error}"),
-            remedy: "name the file with --config; orchestratord print-config shows every key"
-                .to_owned(),
+            message,
+            remedy: remedy.to_owned(),
         }])
     }
 }
@@ -113,6 +135,12 @@ mod tests {
         assert_eq!(meant("runtme", words), Some("runtime"));
         assert_eq!(meant("engress", words), Some("egress"));
         assert_eq!(meant("privilegd", words), None);
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_is_told_with_its_line() {
+        let found = Problems::not_utf8(Path::new("f.toml"), b"a = 1\nb = ");
+        assert!(found.to_string().starts_with("f.toml:2:1: is not UTF-8"));
     }
 
     #[test]

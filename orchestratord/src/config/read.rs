@@ -22,8 +22,9 @@ use super::problem::{Problem, meant, quoted};
 pub(super) struct Reader<'t> {
     file: &'t Path,
     text: &'t str,
-    /// The file is no TOML: what is missing may only have been lost, so nobody is told to add it.
-    broken: bool,
+    /// From where on the file is no TOML. What is missing may only have been lost, and what comes later
+    /// may have lost its section: nobody is told to add the one or to remove the other.
+    broken: Option<usize>,
     problems: RefCell<Vec<(usize, Problem)>>,
     /// Every key that was asked for, names chosen by the operator as `*`.
     asked: RefCell<BTreeSet<String>>,
@@ -34,7 +35,7 @@ impl<'t> Reader<'t> {
         Self {
             file,
             text,
-            broken: false,
+            broken: None,
             problems: RefCell::default(),
             asked: RefCell::default(),
         }
@@ -42,9 +43,10 @@ impl<'t> Reader<'t> {
 
     /// Notes what makes the text no TOML.
     pub(super) fn note_syntax(&mut self, errors: &[toml::de::Error]) {
-        self.broken = !errors.is_empty();
         for error in errors {
             let span = error.span().unwrap_or(self.text.len()..self.text.len());
+            let first = self.broken.unwrap_or(span.start);
+            self.broken = Some(first.min(span.start));
             let remedy = if error.message().contains("duplicate") {
                 "keep one of them"
             } else {
@@ -145,7 +147,7 @@ impl<'r, 't> Section<'r, 't> {
     /// The value of a key that has to be there.
     pub(super) fn required(&self, key: &'static str, remedy: &str) -> Option<Field<'r, 't>> {
         let field = self.optional(key);
-        if field.is_none() && !self.reader.broken {
+        if field.is_none() && self.reader.broken.is_none() {
             let path = join(&self.path, key);
             self.reader
                 .note(&self.span, &path, "is missing", remedy.to_owned());
@@ -199,7 +201,8 @@ impl<'r, 't> Section<'r, 't> {
         let asked = self.asked.borrow();
         for key in self.table.into_iter().flat_map(|table| table.keys()) {
             let name: &str = key.get_ref();
-            if asked.contains(&name) {
+            let broken = self.reader.broken;
+            if asked.contains(&name) || broken.is_some_and(|from| key.span().start >= from) {
                 continue;
             }
             let remedy = match meant(name, asked.iter().copied()) {
@@ -279,8 +282,7 @@ impl<'r, 't> Field<'r, 't> {
             self.wrong_type("a list of texts: [\"…\", \"…\"]");
             return None;
         };
-        let mut texts = Vec::new();
-        for (index, item) in items.iter().enumerate() {
+        let text = |(index, item): (usize, &'r Spanned<DeValue<'t>>)| {
             let field = Self {
                 reader: self.reader,
                 path: format!("{}[{index}]", self.path),
@@ -288,9 +290,11 @@ impl<'r, 't> Field<'r, 't> {
                 span: item.span(),
                 value: item.get_ref(),
             };
-            texts.push((field.text()?, field));
-        }
-        Some(texts)
+            Some((field.text()?, field))
+        };
+        // Every item is looked at, also after a mistake.
+        let texts: Vec<_> = items.iter().enumerate().map(text).collect();
+        texts.into_iter().collect()
     }
 
     pub(super) fn section(&self) -> Section<'r, 't> {

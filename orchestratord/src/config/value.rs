@@ -78,7 +78,9 @@ impl Field<'_, '_> {
         let bytes = bytes.filter(|bytes| (least..=most).contains(bytes));
         if bytes.is_none() {
             self.wrong_type(&format!(
-                "a size from {least} to {most} bytes, for example \"5GB\" or \"512MiB\""
+                "a size from {} to {}, for example \"5GB\" or \"512MiB\"",
+                shown_size(least),
+                shown_size(most),
             ));
         }
         bytes
@@ -92,6 +94,7 @@ impl Field<'_, '_> {
             let all: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
             let remedy = match meant(&text, all.iter().copied()) {
                 Some(word) => format!("did you mean \"{word}\"?"),
+                None if all.len() == 1 => format!("write \"{}\"", all.concat()),
                 None => format!("write one of \"{}\"", all.join("\", \"")),
             };
             self.note(format!("{} is not possible here", quoted(&text)), remedy);
@@ -127,15 +130,15 @@ impl Field<'_, '_> {
 
     /// Lines, none of them empty and none twice.
     pub(super) fn lines(&self, most: usize) -> Option<Vec<String>> {
-        let mut lines: Vec<String> = Vec::new();
+        let mut lines: Vec<Option<String>> = Vec::new();
         for (_, field) in self.texts()? {
-            let line = field.line(most)?;
-            if lines.contains(&line) {
-                field.note(format!("{} is there twice", quoted(&line)), "remove one");
+            let line = field.line(most);
+            if let Some(line) = line.as_ref().filter(|_| lines.contains(&line)) {
+                field.note(format!("{} is there twice", quoted(line)), "remove one");
             }
             lines.push(line);
         }
-        Some(lines)
+        lines.into_iter().collect()
     }
 
     /// A path; a relative one counts from the folder of the configuration file.
@@ -219,6 +222,21 @@ fn parse_size(text: &str) -> Option<u64> {
         .flatten()
 }
 
+/// A size as a person writes it; only of the units that our bounds are in.
+fn shown_size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("TiB", 1 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ];
+    let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && bytes.is_multiple_of(*unit);
+    match UNITS.iter().find(fits) {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
 /// Whether a URL is a base of an API.
 pub(super) fn check_url(text: &str) -> Result<(), (&'static str, &'static str)> {
     const WANTED: &str = "write https://host/path";
@@ -278,6 +296,14 @@ mod tests {
             "1.5GB",
         ] {
             assert_eq!(parse_size(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_bound_is_shown_as_it_would_be_written() {
+        for (bytes, shown) in [(0, "0B"), (64 << 20, "64MiB"), (1 << 50, "1024TiB")] {
+            assert_eq!(shown_size(bytes), shown);
+            assert_eq!(parse_size(shown), Some(bytes));
         }
     }
 

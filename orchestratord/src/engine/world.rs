@@ -154,18 +154,19 @@ impl World {
 
     /// The live task whose issue or pull request has this number.
     pub(crate) fn task_by_number(&self, project: &ProjectName, number: u64) -> Option<&Task> {
-        self.tasks
-            .values()
-            .filter(|task| task.project == *project)
-            .find(|task| {
-                task.issue
-                    .as_ref()
-                    .is_some_and(|issue| issue.number == number)
-                    || task
-                        .pull_request
-                        .as_ref()
-                        .is_some_and(|pr| pr.number == Some(number))
-            })
+        let of_project = || self.tasks.values().filter(|task| task.project == *project);
+        let pull_request = |task: &&Task| {
+            let record = task.pull_request.as_ref();
+            record.is_some_and(|record| record.number == Some(number))
+        };
+        let issue = |task: &&Task| {
+            let issue = task.issue.as_ref();
+            issue.is_some_and(|issue| issue.number == number)
+        };
+        // At GitHub a number is one or the other. Of a local project only pull requests are told of.
+        of_project()
+            .find(pull_request)
+            .or_else(|| of_project().find(issue))
     }
 
     /// Changes a task; its version grows.

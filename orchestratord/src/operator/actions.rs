@@ -20,15 +20,41 @@ pub(super) fn names(text: &str, task: &Task) -> bool {
 }
 
 /// The live task that a text names, where it is only one.
-pub(super) fn resolve(world: &World, text: &str) -> Result<TaskId, Status> {
+fn resolve(world: &World, text: &str) -> Result<TaskId, Status> {
+    if let Some(live) = live(world, text)? {
+        return Ok(live);
+    }
+    match finished(world, text) {
+        Some(task) => Err(Status::failed_precondition(format!(
+            "task {} is {}, and stays so",
+            task.id,
+            task.state.name().as_str()
+        ))),
+        None => Err(no_task(text)),
+    }
+}
+
+pub(super) fn no_task(text: &str) -> Status {
+    Status::not_found(format!("there is no task {}", text.trim()))
+}
+
+/// The newest finished task that a text names.
+pub(super) fn finished(world: &World, text: &str) -> Option<Task> {
+    let mut stored = world.finished_tasks().into_iter();
+    stored.find(|task| names(text.trim(), task))
+}
+
+/// The live task that a text names, if there is one.
+///
+/// # Errors
+/// Where there are several.
+pub(super) fn live(world: &World, text: &str) -> Result<Option<TaskId>, Status> {
     let text = text.trim();
     let found = world.tasks.values().filter(|task| names(text, task));
     let found: Vec<&TaskId> = found.map(|task| &task.id).collect();
     match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => Err(Status::not_found(format!(
-            "there is no task {text:?} that is not finished"
-        ))),
+        [one] => Ok(Some((*one).clone())),
+        [] => Ok(None),
         many => {
             let ids: Vec<&str> = many.iter().map(|id| id.as_str()).collect();
             Err(Status::invalid_argument(format!(
@@ -39,7 +65,7 @@ pub(super) fn resolve(world: &World, text: &str) -> Result<TaskId, Status> {
     }
 }
 
-fn project_of(world: &World, text: &str) -> Result<ProjectName, Status> {
+pub(super) fn project_of(world: &World, text: &str) -> Result<ProjectName, Status> {
     let known = || {
         let names: Vec<&str> = world
             .config

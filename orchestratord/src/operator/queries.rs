@@ -48,6 +48,10 @@ pub(super) fn list(
         Vec::new()
     };
     let all: Vec<&Task> = world.tasks.values().chain(&stored).filter(wanted).collect();
+    if all.is_empty() && !request.project.is_empty() {
+        // Perhaps none is in it; perhaps there is no such project.
+        actions::project_of(world, &request.project)?;
+    }
     let limit = if request.limit == 0 {
         LIST
     } else {
@@ -107,24 +111,15 @@ fn history_of(
     }
 }
 
-/// The task that a text names, live or finished.
+/// The task that a text names: a live one, else the newest finished one.
 fn any_task(world: &World, text: &str) -> Result<TaskId, Status> {
-    actions::resolve(world, text).or_else(|refused| {
-        // One that could be several live ones is not a finished one instead.
-        if refused.code() == tonic::Code::NotFound {
-            finished(world, text)
-                .ok_or_else(|| Status::not_found(format!("there is no task {text:?}")))
-        } else {
-            Err(refused)
-        }
-    })
-}
-
-/// The newest finished task that a text names.
-fn finished(world: &World, text: &str) -> Option<TaskId> {
-    let stored = world.finished_tasks();
-    let found = stored.iter().find(|task| actions::names(text.trim(), task));
-    found.map(|task| task.id.clone())
+    if let Some(live) = actions::live(world, text)? {
+        return Ok(live);
+    }
+    let finished = actions::finished(world, text);
+    finished
+        .map(|task| task.id)
+        .ok_or_else(|| actions::no_task(text))
 }
 
 /// The execution whose log is meant, and whether more of the task may come.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
-use cloud_code_domain::log::LogLine;
 use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_proto::{PROTOCOL, v1};
 use futures_util::StreamExt;
@@ -16,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
-use crate::engine::{Engine, Hello, Input, Orders, Reply, Update, Vitals};
+use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update, Vitals};
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
 
@@ -278,13 +277,10 @@ impl Link {
     async fn record(&mut self, record: v1::Record, commits: &mut Commits) -> bool {
         let (agent, seq) = (self.agent.clone(), record.seq);
         let input = match records::read(record) {
-            Ok(record) => {
-                if !record.lines.is_empty() {
-                    let written = log(&self.parts.logs, &record.execution, seq, record.lines).await;
-                    if let Err(error) = written {
-                        tracing::error!(error, agent_id = %agent, "a log cannot be written");
-                        return false;
-                    }
+            Ok(mut record) => {
+                if let Err(error) = log(&self.parts.logs, seq, &mut record).await {
+                    tracing::error!(error, agent_id = %agent, "a log cannot be written");
+                    return false;
                 }
                 Input::Record {
                     agent,
@@ -475,16 +471,28 @@ impl Link {
     }
 }
 
-/// Appends lines and makes them safe; a record that was appended before is not appended again.
-async fn log(
-    logs: &Logs,
-    execution: &ExecutionId,
-    seq: u64,
-    lines: Vec<LogLine>,
-) -> Result<(), String> {
-    let (logs, execution) = (logs.clone(), execution.clone());
+/// Appends the lines of a record, or the gap that it tells of, and makes them safe; a record that was
+/// appended before is not appended again.
+async fn log(logs: &Logs, seq: u64, record: &mut records::Record) -> Result<(), String> {
+    let lost = match record.body {
+        RecordBody::LogsDropped(lines) => lines,
+        RecordBody::Started { .. }
+        | RecordBody::Report(_)
+        | RecordBody::Logged
+        | RecordBody::Delivered(_)
+        | RecordBody::Ended(_) => 0,
+    };
+    let lines = std::mem::take(&mut record.lines);
+    if lines.is_empty() && lost == 0 {
+        return Ok(());
+    }
+    let (logs, execution) = (logs.clone(), record.execution.clone());
     let written = tokio::task::spawn_blocking(move || {
-        logs.append(&execution, seq, &lines)?;
+        if lost > 0 {
+            logs.append_lost(&execution, seq, lost)?;
+        } else {
+            logs.append(&execution, seq, &lines)?;
+        }
         logs.sync()
     });
     match written.await {

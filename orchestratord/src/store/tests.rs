@@ -8,7 +8,7 @@ mod power_loss;
 use cloud_code_domain::event::{Event, EventActor, Subject};
 use cloud_code_domain::time::Timestamp;
 
-use super::{Batch, Store, Table};
+use super::{Batch, Store, StoreError, Table};
 
 /// What commit `n` of a history writes: records that grow and shrink, one that goes, and an event.
 fn step(n: u64) -> Batch {
@@ -63,4 +63,15 @@ fn history(steps: u64) -> Vec<State> {
         states.push(state(&store));
     }
     states
+}
+
+#[test]
+fn a_store_that_is_in_use_is_not_taken_for_a_damaged_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Store::open(dir.path()).unwrap();
+    let second = Store::open(dir.path());
+    assert!(
+        matches!(second, Err(StoreError::InUse { .. })),
+        "{second:?}"
+    );
 }

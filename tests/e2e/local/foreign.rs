@@ -22,6 +22,54 @@ echo "$title" > done.txt
 echo "I have done it."
 "#;
 
+/// A line without end that is longer than all that a log takes at once, then too many lines; and a report
+/// that is none.
+const FLOOD: &str = r#"#!/usr/bin/env bash
+set -eu
+echo 'tasks: [not, a, report]' > .cloud-code/reporting.yaml
+head -c 8000000 /dev/zero | tr '\0' x
+echo
+seq -f 'line %.0f' 1 60000
+echo 'the reason stands at the end'
+exit 3
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_cut_and_counted_and_its_end_is_there() -> Result<()> {
+    let setting = Setting {
+        agents: "allow_unconfined = true".into(),
+        rest: r#"
+[coding_cli.flood]
+adapter = "lines"
+command = ["bash", "{root}/flood.sh"]
+
+[[projects]]
+name = "flood"
+tracker = "local"
+repository = "{root}/sample.git"
+branch_prefix = "flood/"
+coding_cli = "flood"
+default_agent_type = "backend"
+max_attempts = 1
+"#
+        .into(),
+        ..Setting::default()
+    };
+    let scene = Scene::with("", setting, |root| secret_file(root, "flood.sh", FLOOD)).await?;
+    let operator = scene.0.operator()?;
+    let task = operator.new_task("flood", "Do it", "Please.").await?;
+    scene.0.task_in(&task, "failed").await?;
+    let (lines, lost) = operator.log(&task).await?;
+    let has = |part: &str| lines.iter().any(|line| line.contains(part));
+    assert!(has("xxx [cut]"), "the long line is gone");
+    assert!(has("reporting.yaml is not taken"), "nobody heard of it");
+    assert!(has("the reason stands at the end") && has("the turn failed"));
+    let kept = lines.iter().filter(|line| line.starts_with("line "));
+    let kept = u64::try_from(kept.count())?;
+    assert!(lost > 0 && kept + lost == 60_000, "{kept} and {lost}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn any_program_is_a_coding_cli_by_configuration_alone() -> Result<()> {
     let setting = Setting {

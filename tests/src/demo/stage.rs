@@ -72,22 +72,21 @@ impl Stage {
 
     /// Ends what was started: orchestratord, then the workstations, which outlive it by design.
     pub(super) async fn strike(&mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self
-            .orchestratord
-            .id()
-            .and_then(|pid| i32::try_from(pid).ok())
-        {
-            nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid),
-                nix::sys::signal::Signal::SIGTERM,
-            )
-            .context("orchestratord cannot be told to end")?;
-        }
+        end(&self.orchestratord).context("orchestratord cannot be told to end")?;
         tokio::time::timeout(PATIENCE, self.orchestratord.wait())
             .await
             .context("orchestratord does not end")??;
         remove_workstations(&self.state_dir()).await
     }
+}
+
+/// Tells a program of ours to end, if it has not.
+pub(super) fn end(program: &Child) -> nix::Result<()> {
+    let pid = program.id().and_then(|pid| i32::try_from(pid).ok());
+    pid.map_or(Ok(()), |pid| {
+        let pid = nix::unistd::Pid::from_raw(pid);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)
+    })
 }
 
 /// What the scripted model answers to every call: some tokens, and nothing to do.

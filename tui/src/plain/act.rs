@@ -214,11 +214,22 @@ fn text(given: &str) -> Result<String, Failure> {
     if given != "-" {
         return Ok(given.to_owned());
     }
-    let mut text = String::new();
-    let read = std::io::stdin().lock().take(TEXT).read_to_string(&mut text);
-    read.map_err(|error| {
-        let fix = "give the text as an argument instead of -";
-        Failure::new("standard input cannot be read", error.to_string(), fix)
-    })?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(TEXT + 1)
+        .read_to_end(&mut bytes);
+    let count = read.map_err(|error| unreadable(&error.to_string()))?;
+    if u64::try_from(count).is_ok_and(|count| count > TEXT) {
+        return Err(Failure::misuse(
+            "the text is too long",
+            "standard input has more than 256 KiB",
+            "put it into a file of the repository, and name that",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8"))
+}
+
+fn unreadable(why: &str) -> Failure {
+    Failure::new("standard input cannot be read", why, "")
 }

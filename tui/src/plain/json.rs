@@ -83,7 +83,7 @@ fn issue(task: &v1::Task) -> Value {
 fn pull_request(request: &v1::PullRequest) -> Value {
     json!({
         "number": request.number,
-        "url": request.url,
+        "url": text(&request.url),
         "head": text(&request.head),
         "state": text(&request.state),
         "added": request.added,

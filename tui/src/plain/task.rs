@@ -126,7 +126,14 @@ fn head(task: &Task, out: Out) -> Result<(), Failure> {
         ),
     ];
     if let Some(request) = &wire.pull_request {
-        lines.push(format!("  pull req. {} {}", request.state, request.url));
+        let number = request.number.map(|number| format!("#{number} "));
+        lines.push(format!(
+            "  pull req. {}{} {} {}",
+            number.unwrap_or_default(),
+            request.state,
+            wire.branch,
+            request.url
+        ));
     }
     if !wire.last_error.is_empty() {
         lines.push(format!("  error     {}", wire.last_error));

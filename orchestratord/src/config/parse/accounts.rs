@@ -48,7 +48,7 @@ where
         .map_err(|bad: cloud_code_domain::id::BadName| {
             field.note_name(
                 name,
-                format!("{} is not a {}", quoted(name.text), bad.kind),
+                format!("{} is no valid {}", quoted(name.text), bad.kind),
                 bad.rule,
             );
         })
@@ -282,7 +282,10 @@ fn environment(section: &Section<'_, '_>) -> Option<BTreeMap<String, String>> {
         }
         Some((name.text.to_owned(), value))
     };
-    section.entries("env").into_iter().map(entry).collect()
+    // Every entry is looked at, also after a mistake.
+    let all: Vec<Option<(String, String)>> =
+        section.entries("env").into_iter().map(entry).collect();
+    all.into_iter().collect()
 }
 
 /// Whether a variable is one that holds a key, or a value has the form of one.

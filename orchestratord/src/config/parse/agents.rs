@@ -9,7 +9,7 @@ use cloud_code_domain::id::CodingCliName;
 use cloud_code_domain::routing::RoutingTable;
 
 use super::super::files::FileKind;
-use super::super::problem::quoted;
+use super::super::problem::{meant, quoted};
 use super::super::read::{Field, Name, Section};
 use super::super::{
     AdapterKind, AgentTypeConfig, AgentsConfig, CodingCliConfig, RuntimeKind, TurnLimits,
@@ -158,11 +158,10 @@ fn agentd(
 }
 
 fn egress(field: &Field<'_, '_>) -> Option<Vec<String>> {
-    field
-        .texts()?
-        .iter()
-        .map(|(_, item)| item.host_and_port())
-        .collect()
+    // Every item is looked at, also after a mistake.
+    let items = field.texts()?;
+    let hosts: Vec<_> = items.iter().map(|(_, item)| item.host_and_port()).collect();
+    hosts.into_iter().collect()
 }
 
 fn ca_bundle(field: &Field<'_, '_>, ground: Ground<'_>) -> Option<PathBuf> {
@@ -223,11 +222,13 @@ fn types(section: &Section<'_, '_>, runtime: Option<RuntimeKind>) -> Types {
 fn agent_type_name(name: &Name<'_>, field: &Field<'_, '_>) -> Option<AgentType> {
     let kind = name.text.parse::<AgentType>();
     kind.map_err(|bad| {
-        field.note_name(
-            name,
-            format!("{} is not an agent type", quoted(name.text)),
-            bad.rule,
-        );
+        let words = AgentType::ALL.map(AgentType::as_str);
+        let remedy = match meant(name.text, words) {
+            Some(word) => format!("did you mean {word}?"),
+            None => bad.rule.to_owned(),
+        };
+        let message = format!("{} is not an agent type", quoted(name.text));
+        field.note_name(name, message, &remedy);
     })
     .ok()
 }

@@ -221,7 +221,14 @@ fn tracker(
     ground: Ground<'_>,
 ) -> Option<TrackerConfig> {
     let below = section.section("github");
-    match kind? {
+    let Some(kind) = kind else {
+        // Whatever the tracker is to be: what is written about GitHub has its own mistakes.
+        return below
+            .is_there()
+            .then(|| github::github(below, ground))
+            .and(None);
+    };
+    match kind {
         TrackerKind::Github if below.is_there() => {
             github::github(below, ground).map(TrackerConfig::Github)
         }
@@ -315,14 +322,18 @@ fn place(section: &Section<'_, '_>, ground: Ground<'_>) -> Option<Place> {
     let shell = |key| match section.optional(key) {
         Some(field) => {
             let text = field.text()?;
-            let good = text.len() <= 10_000 && !text.contains('\0');
-            if !good {
-                field.note(
-                    "is too long for a command",
-                    "put it into a script of the repository",
-                );
+            let wrong = if text.contains('\0') {
+                Some(("has a NUL in it", "remove it"))
+            } else if text.len() > 10_000 {
+                let remedy = "put it into a script of the repository";
+                Some(("is too long for a command", remedy))
+            } else {
+                None
+            };
+            if let Some((message, remedy)) = wrong {
+                field.note(message, remedy);
             }
-            good.then_some(text)
+            wrong.is_none().then_some(text)
         }
         None => Some(String::new()),
     };

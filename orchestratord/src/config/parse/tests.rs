@@ -52,6 +52,10 @@ impl Machine {
         }
         machine.add("/opt/bin/script", FileKind::File, 0o755, b"#!/bin/sh\n");
         machine.add("/srv/app", FileKind::Directory, 0o755, b"");
+        machine.add("/srv/theirs", FileKind::Directory, 0o755, b"");
+        if let Some((facts, _)) = machine.files.get_mut(Path::new("/srv/theirs")) {
+            facts.uid = 1_234;
+        }
         machine
     }
 
@@ -75,6 +79,10 @@ impl Files for Machine {
 
     fn resolve(&self, path: &Path) -> PathBuf {
         path.to_owned()
+    }
+
+    fn knows_user(&self, name: &str) -> bool {
+        ["alice", "root"].contains(&name)
     }
 
     fn surroundings(&self) -> Surroundings {
@@ -324,6 +332,8 @@ fn what_is_no_toml_is_a_message_and_never_a_panic() {
         let found = problems(text);
         assert!(!found.is_empty(), "{text:?}");
     }
+    // What follows such a place may have lost its section: it is no second mistake.
+    assert_eq!(problems(&format!("{GOOD}[[projects]\nname = 1\n")).len(), 1);
     // Cut anywhere, and with any byte changed.
     for end in (0..GOOD.len()).filter(|end| GOOD.is_char_boundary(*end)) {
         let _problems = problems(&GOOD[..end]);

@@ -1,5 +1,7 @@
 //! The local code host: pull requests as records, heads as the repository has them.
 
+use std::collections::BTreeMap;
+
 use cloud_code_domain::id::Oid;
 use cloud_code_domain::issue::{PullRequestSnapshot, PullRequestState};
 
@@ -10,6 +12,9 @@ use crate::mirrors::Merged;
 use crate::mirrors::branch::BranchName;
 use crate::mirrors::push::{CHECKED_OUT, Pushed};
 use crate::ports::{Answer, CodeHost, GitAccess, NewPullRequest, Trouble};
+
+/// Where branches of the repository are; none where there is no such branch.
+type Heads = BTreeMap<BranchName, Option<Oid>>;
 
 /// The part of a record that is a pull request's own.
 #[derive(Debug, Clone)]
@@ -109,6 +114,26 @@ impl Local {
         }
     }
 
+    /// Looks at every open pull request; what people did to one becomes a change of its record.
+    pub(super) async fn look_at_all(&self, records: &mut Records) -> Result<(), Trouble> {
+        let pulls = records
+            .iter()
+            .filter_map(|(number, record)| pull_of(number, record));
+        let open: Vec<Pull> = pulls
+            .filter(|pull| pull.state == PullRequestState::Open)
+            .collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut branches = vec![&self.default_branch];
+        branches.extend(open.iter().map(|pull| &pull.branch));
+        let heads = self.mirror.fetch(&self.access(), &branches).await?;
+        for pull in &open {
+            self.judge(records, pull.clone(), &heads).await?;
+        }
+        Ok(())
+    }
+
     /// A pull request as the repository has it now.
     async fn look(&self, records: &mut Records, pull: Pull) -> Result<Pull, Trouble> {
         if pull.state != PullRequestState::Open {
@@ -116,6 +141,16 @@ impl Local {
         }
         let branches = [&self.default_branch, &pull.branch];
         let heads = self.mirror.fetch(&self.access(), &branches).await?;
+        self.judge(records, pull, &heads).await
+    }
+
+    /// What an open pull request is, where its branches have these heads.
+    async fn judge(
+        &self,
+        records: &mut Records,
+        pull: Pull,
+        heads: &Heads,
+    ) -> Result<Pull, Trouble> {
         let at = |branch| heads.get(branch).cloned().flatten();
         let there = at(&pull.branch);
         let head = there.clone().unwrap_or_else(|| pull.head.clone());

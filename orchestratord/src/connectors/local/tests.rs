@@ -210,6 +210,29 @@ async fn a_pull_request_that_moved_since_it_was_looked_at_is_not_merged() {
 }
 
 #[tokio::test]
+async fn what_people_did_to_a_branch_is_a_change_once() {
+    let sandbox = Sandbox::new().await;
+    let local = open(&sandbox);
+    let head = result(&sandbox, "more.txt", "more\n").await;
+    local.open_pull_request(&new("")).await.unwrap();
+    let opened = local.changed("").await.unwrap();
+    assert_eq!(opened.numbers, [1]);
+    let nothing = local.changed(&opened.cursor).await.unwrap();
+    assert!(nothing.numbers.is_empty(), "{nothing:?}");
+    let merge = format!("{head}:refs/heads/main");
+    sandbox
+        .person
+        .git(&["push", "--quiet", "origin", &merge])
+        .await;
+    let merged = local.changed(&nothing.cursor).await.unwrap();
+    assert_eq!(merged.numbers, [1]);
+    let seen = local.pull_request(1).await.unwrap().unwrap();
+    assert_eq!(seen.state, PullRequestState::Merged);
+    let nothing = local.changed(&merged.cursor).await.unwrap();
+    assert!(nothing.numbers.is_empty(), "{nothing:?}");
+}
+
+#[tokio::test]
 async fn closed_stays_closed_and_a_deleted_branch_closes() {
     let sandbox = Sandbox::new().await;
     let local = open(&sandbox);

@@ -107,15 +107,12 @@ impl IssueTracker for Local {
     fn changed<'a>(&'a self, cursor: &'a str) -> Answer<'a, Changed> {
         Box::pin(async move {
             let after: u64 = cursor.parse().unwrap_or(0);
-            let records = self.records.lock().await;
-            // People commit, merge and delete branches without telling us: what is open is looked at.
-            let may_have = |record: &Record| match &record.kind {
-                Kind::PullRequest { state, .. } => *state == PullRequestState::Open,
-                Kind::Issue { .. } => false,
-            };
+            let mut records = self.records.lock().await;
+            // People commit, merge and delete branches without telling us.
+            self.look_at_all(&mut records).await?;
             let numbers = records
                 .iter()
-                .filter(|(_, record)| record.change > after || may_have(record))
+                .filter(|(_, record)| record.change > after)
                 .map(|(number, _)| number)
                 .collect();
             Ok(Changed {

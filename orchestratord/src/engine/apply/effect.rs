@@ -266,7 +266,11 @@ impl World {
             | Effect::Comment { task } => {
                 let subject = Subject::Task(task.to_string());
                 self.record(EventActor::Engine, subject, "refused", why.clone());
-                self.change_task(task, |task| task.last_error = Some(why));
+                // What has ended in the meantime has ended well without it.
+                let ended = |task: &Task| task.state.is_finished();
+                if !self.tasks.get(task).is_some_and(ended) {
+                    self.change_task(task, |task| task.last_error = Some(why));
+                }
             }
             Effect::Inspect { project, number } => {
                 let subject = Subject::Project(project.to_string());

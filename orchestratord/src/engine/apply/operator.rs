@@ -20,7 +20,7 @@ use crate::engine::effect::Effect;
 use crate::engine::input::{ActRefusal, Reply};
 use crate::engine::world::World;
 
-use super::task::Seed;
+use super::task::{MAX_DESCRIPTION, Seed};
 
 type Acted = Result<(String, Option<TaskId>), ActRefusal>;
 
@@ -175,6 +175,7 @@ impl World {
         if text::one_line(&title, 200).is_empty() {
             return Err(ActRefusal::Invalid("a task needs a title".into()));
         }
+        fits("the text", &body, MAX_DESCRIPTION)?;
         let triage = (!config.auto_assign).then_some(TriageReason::Manual);
         let local = matches!(config.tracker, TrackerConfig::Local);
         let issue = local.then(|| IssueRef {
@@ -310,6 +311,7 @@ impl World {
     fn steer(&mut self, actor: &EventActor, operator: &str, id: &TaskId, words: &str) -> Acted {
         let running = self.known(id)?.state.working_execution().is_some();
         let finished = self.known(id)?.state.is_finished();
+        fits("the message", words, MAX_STEER)?;
         let words = text::visible(words, MAX_STEER);
         if words.trim().is_empty() {
             return Err(ActRefusal::Invalid("there is nothing to say".into()));
@@ -375,16 +377,22 @@ impl World {
         self.want(Effect::Merge { task: id.clone() }, now);
         let subject = Subject::Task(id.to_string());
         self.record(actor.clone(), subject, "merge_requested", "");
-        Ok(("merge is under way".into(), Some(id.clone())))
+        Ok((under_way("merged"), Some(id.clone())))
     }
 
     fn close(&mut self, actor: &EventActor, id: &TaskId) -> Acted {
         let now = self.now;
         self.with_open_pull_request(id)?;
+        let merge = Effect::Merge { task: id.clone() };
+        if self.effects.contains_key(&merge.key()) {
+            return Err(ActRefusal::NotPossible(format!(
+                "the pull request of task {id} is being merged"
+            )));
+        }
         self.want(Effect::Close { task: id.clone() }, now);
         let subject = Subject::Task(id.to_string());
         self.record(actor.clone(), subject, "close_requested", "");
-        Ok(("close is under way".into(), Some(id.clone())))
+        Ok((under_way("closed"), Some(id.clone())))
     }
 
     fn with_open_pull_request(&self, id: &TaskId) -> Result<&Task, ActRefusal> {
@@ -572,6 +580,23 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Where the pull request lives is asked after the answer to the operator: it may refuse.
+fn under_way(what: &str) -> String {
+    format!("it is being {what}; should that be refused, the task says why")
+}
+
+/// What an operator typed is taken whole or not at all: nothing of it is lost in silence.
+fn fits(what: &str, text: &str, most: usize) -> Result<(), ActRefusal> {
+    let count = text.chars().count();
+    if count <= most {
+        return Ok(());
+    }
+    Err(ActRefusal::Invalid(format!(
+        "{what} has {count} characters, at most {most} are taken; put the rest into a file of the \
+         repository"
+    )))
 }
 
 fn state_word(state: &CredentialState) -> &'static str {

@@ -19,7 +19,7 @@ use crate::engine::world::World;
 
 /// Characters of a title and of a description that are kept.
 const MAX_TITLE: usize = 200;
-const MAX_DESCRIPTION: usize = 60_000;
+pub(super) const MAX_DESCRIPTION: usize = 60_000;
 
 /// Comments are brought up to date at most this often.
 const COMMENT_PACE: Duration = Duration::from_secs(5);
