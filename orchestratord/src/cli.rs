@@ -135,6 +135,8 @@ fn read(path: &Path) -> Result<Config, Problems> {
 /// Runs the daemon until SIGTERM or SIGINT.
 fn serve(config: Config) -> ExitCode {
     die_of_panics();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = crate::failpoint::from_environment();
     if let Err(error) = crate::tracing_setup::start(&config) {
         return complain(&error, FAILURE);
     }

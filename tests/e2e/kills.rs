@@ -1,6 +1,7 @@
 //! Whatever is killed, whenever: the task ends as it would have, and nothing is there twice.
 
 mod backup;
+mod failpoints;
 mod programs;
 
 use anyhow::{Result, ensure};

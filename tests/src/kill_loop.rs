@@ -29,6 +29,8 @@ pub use counts::Counts;
 use feed::Feed;
 use random::Random;
 
+/// What every task asks for and policy grants: it may turn up nowhere.
+const GRANTED: &str = "npm_kill_loop_grant_0123456789abcdef";
 /// Between two kills at most.
 const PAUSE: Duration = Duration::from_millis(900);
 
@@ -106,7 +108,31 @@ pub async fn run(binary: &str, plan: &Plan) -> Result<Counts> {
         .with_context(|| format!("again with --seed {seed}"))
 }
 
-async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts> {
+/// Has orchestratord die once, at a failpoint, and counts when everything has ended.
+///
+/// # Errors
+/// As [`run`]; also where the failpoint is never reached.
+pub async fn dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
+    let mut random = Random::seeded(Some(1));
+    let (forge, mut cluster) = installed(binary).await?;
+    // Lost answers are what is looked for after a start.
+    for part in ["/comments", "/pulls"] {
+        forge.fault("POST", part, Fault::LoseAnswer, 1);
+    }
+    let mut counts = Counts::begun(random.seed());
+    let mut feed = Feed::new(2);
+    cluster.arm(failpoint);
+    cluster.restart().await?;
+    feed.feed(&forge, &cluster, &mut random).await?;
+    cluster.orchestratord_dies().await?;
+    counts.killed("orchestratord", 1);
+    cluster.restart().await?;
+    feed.finish(&forge, &cluster).await?;
+    counts.count(&feed, &forge, &cluster).await?;
+    Ok(counts)
+}
+
+async fn installed(binary: &str) -> Result<(Forge, Cluster)> {
     let forge = Forge::start("acme/app").await?;
     forge.person("ada", "write");
     let project = github_project(&forge, 1, "max_attempts = 20");
@@ -114,8 +140,17 @@ async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts
         rest: project,
         ..Setting::default()
     };
-    let mut cluster = Cluster::start(binary, setting).await?;
+    let cluster = Cluster::start(binary, setting).await?;
     cluster.listen_to(&forge);
+    let secret = cluster.operator()?;
+    secret
+        .set_secret("npm_token", "read", "acme/app", GRANTED)
+        .await?;
+    Ok((forge, cluster))
+}
+
+async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts> {
+    let (forge, mut cluster) = installed(binary).await?;
     let mut feed = Feed::new(plan.issues);
     let mut counts = Counts::begun(random.seed());
     let deadline = plan

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TrackerConfig};
 use crate::engine::{Engine, Input, Reply};
+use crate::failpoint::failpoint;
 use crate::issues::{About, Hint, Intake, Taken, Unavailable, poll, webhook};
 use crate::operator::{Allowed, OperatorService, Parts, listen};
 use crate::ports::IssueTracker;
@@ -171,6 +172,7 @@ async fn polls(
         let pause = poll::pause(&outcome, interval, super::now());
         match outcome {
             Ok(polled) => {
+                failpoint!("poll::after_page");
                 if !hinted(&engine, &project, polled).await {
                     return;
                 }

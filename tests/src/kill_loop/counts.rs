@@ -212,7 +212,7 @@ impl Counts {
 
     fn count_secrets(&mut self, cluster: &Cluster) {
         let said = cluster.said();
-        for secret in [PROVIDER_KEY, TOKEN] {
+        for secret in [PROVIDER_KEY, TOKEN, super::GRANTED] {
             if said.contains(secret) {
                 self.wrong("secrets where they do not belong", "what it said");
             }

@@ -63,7 +63,8 @@ impl Feed {
     fn file(&mut self, forge: &Forge, random: &mut Random) {
         let number = self.filed.len();
         let spends = random.below(3);
-        let mut steps = String::from("report progress Looking\n");
+        let mut steps =
+            String::from("report progress Looking\nrequest npm_token read To install\n");
         for _ in 0..spends {
             steps.push_str("spend scripted-model 100\nrun sleep 0.2\n");
         }
