@@ -136,6 +136,8 @@ fn read(path: &Path) -> Result<Config, Problems> {
 /// Runs the daemon until SIGTERM, SIGINT, or the SIGHUP of a terminal that was closed.
 fn serve(config: Config) -> ExitCode {
     die_of_panics();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = crate::failpoint::from_environment();
     if let Err(error) = crate::tracing_setup::start(&config) {
         return complain(&error, FAILURE);
     }

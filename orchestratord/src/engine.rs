@@ -41,6 +41,7 @@ use cloud_code_domain::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::config::Config;
+use crate::failpoint::failpoint;
 use crate::store::{Store, StoreError};
 
 /// Inputs that wait for the engine at most; more wait at their senders.
@@ -273,6 +274,7 @@ impl Writer {
                         self.world.now = (self.clock)();
                         let said = self.world.apply(*input);
                         replies.push((reply, said));
+                        failpoint!("group::mid");
                     }
                     // Reads see what is committed only.
                     Mail::Read(read) => {
@@ -299,7 +301,9 @@ impl Writer {
             return;
         }
         self.world.follow_up();
+        failpoint!("core::before_commit");
         let committed = self.commit();
+        failpoint!("core::after_commit_before_ack");
         if let Err(error) = &committed {
             self.recover(error);
         }
@@ -313,6 +317,7 @@ impl Writer {
             // A sender that went away needs no answer.
             let _gone = reply.send(said);
         }
+        failpoint!("core::after_ack");
         let next = self.world.next_deadline();
         self.deadline
             .send_if_modified(|deadline| std::mem::replace(deadline, next) != next);

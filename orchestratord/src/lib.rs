@@ -19,6 +19,7 @@ pub mod config;
 pub mod connectors;
 pub mod credentials;
 pub mod engine;
+mod failpoint;
 pub mod fleet;
 pub mod gateway;
 pub mod issues;

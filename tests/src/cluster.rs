@@ -60,6 +60,8 @@ pub struct Cluster {
     operator: Option<Operator>,
     model: ModelServer,
     listen: String,
+    /// Where orchestratord dies after its next start, if anywhere.
+    failpoint: Option<String>,
 }
 
 impl Cluster {
@@ -103,6 +105,7 @@ impl Cluster {
             operator: None,
             model,
             listen,
+            failpoint: None,
         };
         cluster.restart().await?;
         Ok(cluster)
@@ -165,6 +168,7 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
             .stderr(said)
+            .envs(self.failpoint.take().map(|name| ("FAILPOINTS", name)))
             .spawn()
             .context("orchestratord cannot be started")?;
         self.orchestratord = Some(child);
@@ -196,6 +200,32 @@ impl Cluster {
             said(&ended.stderr)
         );
         Ok(said(&ended.stdout))
+    }
+
+    /// The next start of orchestratord is one that dies at this failpoint: its name, and how it says
+    /// when, `core::after_ack=20*off->return`.
+    pub fn arm(&mut self, failpoint: &str) {
+        self.failpoint = Some(failpoint.to_owned());
+    }
+
+    /// Waits until orchestratord is dead without anybody else's doing.
+    ///
+    /// # Errors
+    /// Where it lives on.
+    pub async fn orchestratord_dies(&mut self) -> Result<()> {
+        let mut child = self
+            .orchestratord
+            .take()
+            .context("orchestratord does not run")?;
+        let died = until("the death of orchestratord", || {
+            child.try_wait().ok().flatten()
+        });
+        let died = died.await;
+        if died.is_err() {
+            child.kill()?;
+        }
+        self.operator = None;
+        died.map(|_| ())
     }
 
     /// `kill -9` of orchestratord, and of nothing else.

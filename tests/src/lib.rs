@@ -7,6 +7,7 @@ pub mod demo;
 pub mod docker_checks;
 pub mod docker_cluster;
 pub mod forge;
+pub mod kill_loop;
 pub mod model;
 pub mod operator;
 pub mod programs;

@@ -9,15 +9,15 @@ use std::process::ExitCode;
 /// The programs, by name.
 pub const NAMES: [&str; 4] = ["orchestratord", "agentd", "cloud-code", "scripted"];
 
-/// Runs the program of the name that we were started under; the demo under any other.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+/// Runs the program of the name that we were started under; `own` under any other.
+pub fn main(arguments: Vec<OsString>, own: fn(Vec<OsString>) -> ExitCode) -> ExitCode {
     let name = arguments.first().map(PathBuf::from).unwrap_or_default();
     match name.file_name().and_then(OsStr::to_str) {
         Some("orchestratord") => orchestratord::cli::run(arguments),
         Some("agentd") => agentd::run(arguments),
         Some("cloud-code") => cloud_code::run(arguments.into_iter()),
         Some("scripted") => crate::scripted::run(arguments),
-        Some(_) | None => crate::demo::main(arguments),
+        Some(_) | None => own(arguments),
     }
 }
 

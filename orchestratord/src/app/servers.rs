@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TrackerConfig};
 use crate::engine::{Engine, Input, Reply};
+use crate::failpoint::failpoint;
 use crate::issues::{About, Hint, Intake, Taken, Unavailable, poll, webhook};
 use crate::operator::{Allowed, OperatorService, Parts, listen};
 use crate::ports::{IssueTracker, Trouble};
@@ -209,7 +210,10 @@ async fn polls(
             Ok(polled) if polled.hints.is_empty() && polled.cursor == cursor => {
                 answered(&engine, &project).await
             }
-            Ok(polled) => hinted(&engine, &project, polled).await,
+            Ok(polled) => {
+                failpoint!("poll::after_page");
+                hinted(&engine, &project, polled).await
+            }
             Err(trouble) => troubled(&engine, &project, &trouble).await,
         };
         if !taken {

@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
-use super::effect::{EffectRecord, Outcome};
+use super::effect::{EffectRecord, EffectState, Outcome};
 use super::input::{Done, Facts, Input, Reply};
 use super::{Engine, Stopped};
+use crate::failpoint::failpoint;
 
 /// Effects that are made at once at most.
 const AT_ONCE: usize = 32;
@@ -90,8 +91,13 @@ async fn due(engine: &Engine, now: Timestamp) -> Result<(Vec<String>, Option<Tim
 async fn make(engine: Engine, outside: Arc<dyn Outside>, key: String) -> String {
     let started = engine.send(Input::EffectStarted { key: key.clone() }).await;
     if let Ok(Reply::Make(made)) = started {
+        failpoint!("outbox::after_mark_sending");
         let (record, facts) = *made;
+        if record.state == EffectState::Unknown {
+            failpoint!("outbox::observe");
+        }
         let outcome = outside.make(record, facts).await;
+        failpoint!("outbox::after_reply_before_done");
         // Where this is not committed, the store still says that it was being made.
         let _finished = engine
             .send(Input::EffectFinished {
@@ -99,6 +105,7 @@ async fn make(engine: Engine, outside: Arc<dyn Outside>, key: String) -> String 
                 outcome,
             })
             .await;
+        failpoint!("outbox::after_done");
     }
     key
 }

@@ -36,6 +36,7 @@ pub use self::signature::{Secrets, UnusableSecret};
 
 use self::body::Budget;
 use super::{About, Hint, Intake};
+use crate::failpoint::failpoint;
 
 /// What a sender may use up.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +115,7 @@ async fn deliver(State(edge): State<Edge>, request: Request<Body>) -> Result<Res
         StatusCode::UNAUTHORIZED,
         "the signature is not made with a secret of this server",
     ))?;
+    failpoint!("edge::after_mac");
     let parsed = parse(&event, received.bytes()).map_err(|refused| {
         tracing::warn!(event = %event, reason = %refused, "a signed delivery is refused");
         Rejected(StatusCode::BAD_REQUEST, refused.line())
@@ -135,7 +137,9 @@ async fn deliver(State(edge): State<Edge>, request: Request<Body>) -> Result<Res
     };
     // The bytes are not needed while the hint waits for the disk.
     drop(received);
+    failpoint!("edge::before_commit");
     record(&edge, hint).await?;
+    failpoint!("edge::after_commit_before_202");
     Ok(if ping {
         (StatusCode::OK, "pong\n").into_response()
     } else {

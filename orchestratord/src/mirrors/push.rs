@@ -6,6 +6,7 @@ use super::branch::BranchName;
 use super::git::{Call, GitError, Output};
 use super::remote::{Remote, later, refused};
 use super::{LONG, Mirror, QUICK};
+use crate::failpoint::failpoint;
 use crate::ports::{GitAccess, Trouble};
 
 /// What a receiving side says that does not move a branch under somebody's work tree.
@@ -58,7 +59,10 @@ impl Mirror {
         args.extend(["--end-of-options".to_owned(), remote.url().to_owned()]);
         args.push(format!("{head}:{full}"));
         let call = Call::new(&self.path, &args).remote(&remote).deadline(LONG);
-        match self.git.run(call).await {
+        failpoint!("git::push_before");
+        let pushed = self.git.run(call).await;
+        failpoint!("git::push_after");
+        match pushed {
             Ok(output) if output.code == 0 => Ok(Pushed::Pushed),
             Ok(output) => {
                 let moved = (head, expected);

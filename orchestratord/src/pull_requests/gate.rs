@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 
 use crate::config::{GateLimits, GitConfig};
+use crate::failpoint::failpoint;
 use crate::mirrors::branch::BranchName;
 use crate::mirrors::git::Call;
 use crate::mirrors::objects::ObjectReader;
@@ -152,7 +153,9 @@ impl Gate {
     ) -> Result<Accepted, GateError> {
         let anchors = anchors(input).await?;
         let quarantine = Quarantine::make(&self.root, input.mirror).await?;
+        failpoint!("git::quarantine_made");
         let received = quarantine.receive(pack, input.limits).await?;
+        failpoint!("git::index_pack");
         let protected = Protected::new(input.protected_paths);
         let secrets = Secrets::new(input.known_secrets)
             .map_err(|error| later(format!("the secret scanner cannot be made: {error}")))?;
@@ -168,7 +171,9 @@ impl Gate {
         let stamp = stamp(input);
         walk_all(&mut walk, &history, &stamp).await?;
         closed(input.mirror, &anchors, &mut walk).await?;
+        failpoint!("git::walk");
         let head = rebuild::rebuild(&quarantine, &history, &stamp).await?;
+        failpoint!("git::commit_made");
         if let Some(published) = input.published
             && !keeps(&quarantine, published, &head).await?
         {
@@ -183,6 +188,7 @@ impl Gate {
             return Err(GateError::Rejected { findings, passable });
         }
         quarantine.promote(input.mirror, &head, &anchors).await?;
+        failpoint!("git::promote");
         accepted(input, &history, head).await
     }
 }

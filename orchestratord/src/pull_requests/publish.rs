@@ -13,6 +13,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::config::{GitConfig, ProjectConfig};
 use crate::engine::{Done, Outcome};
+use crate::failpoint::failpoint;
 use crate::mirrors::branch::{BadBranch, BranchName, WorkBranch};
 use crate::mirrors::{Mirror, Mirrors};
 use crate::ports::{CodeHost, GitAccess, Trouble};
@@ -193,6 +194,7 @@ impl Publisher {
                     }
                 }
                 ResultPart::End => {
+                    failpoint!("git::out_stream");
                     file.flush().await.map_err(later)?;
                     file.seek(SeekFrom::Start(0)).await.map_err(later)?;
                     return Ok(Arrival::Whole(file));

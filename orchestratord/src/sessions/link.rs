@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
 use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update, Vitals};
+use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
 
@@ -376,6 +377,7 @@ impl Link {
                 task: task.to_string(),
             }),
             Tell::Credential(order) => {
+                failpoint!("secret::recorded");
                 let secret = self
                     .parts
                     .secrets

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cloud_code_tests::programs::main(std::env::args_os().collect())
+    cloud_code_tests::programs::main(std::env::args_os().collect(), cloud_code_tests::demo::main)
 }

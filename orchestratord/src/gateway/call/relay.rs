@@ -22,6 +22,7 @@ use super::super::upstream::{NoAnswer, Outgoing, Upstream};
 use super::super::usage::{Reading, UsageReader};
 use super::super::{headers, now, verdict};
 use super::most;
+use crate::failpoint::failpoint;
 
 /// Silence in the middle of an answer, and of an agent that does not take it.
 const IDLE: Duration = Duration::from_secs(300);
@@ -118,8 +119,11 @@ impl Call {
         match meter.reserve(&self.lease, &self.ceiling).await {
             Err(refusal) => agent.give(Head::Whole(self.refused(refusal))),
             Ok(reservation) => {
+                failpoint!("gw::reserved");
                 let charge = self.exchange_while_awaited(&mut agent).await;
+                failpoint!("gw::forwarded");
                 meter.settle(reservation, charge).await;
+                failpoint!("gw::settled");
             }
         }
     }
@@ -169,6 +173,7 @@ impl Call {
             return self.turn_away(agent, &odd, unknown);
         };
         let head = headers::to_agent(answer.headers());
+        failpoint!("gw::first_byte");
         agent.give(Head::Stream(answer.status(), head));
         let mut reader = UsageReader::new(self.outgoing.endpoint, streamed);
         while let Ok(piece) = timeout(IDLE, answer.chunk()).await {

@@ -3,16 +3,18 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `SplitMix64`.
+#[derive(Debug)]
 pub(super) struct Random {
     seed: u64,
     state: u64,
 }
 
 impl Random {
-    /// With `CLOUD_CODE_SEED`, or the time.
-    pub(super) fn seeded() -> Self {
+    /// With this seed, that of `CLOUD_CODE_SEED`, or the time.
+    pub(super) fn seeded(seed: Option<u64>) -> Self {
         let given = std::env::var("CLOUD_CODE_SEED").ok();
-        let seed = given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+        let given = seed.or_else(|| given.and_then(|seed| seed.parse().ok()));
+        let seed = given.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             now.map_or(0, |now| u64::from(now.subsec_nanos()))
         });
@@ -30,5 +32,11 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end.max(1)
+    }
+
+    /// One of several.
+    pub(super) fn one_of<'a, T, const N: usize>(&mut self, all: &'a [T; N]) -> &'a T {
+        let at = usize::try_from(self.below(N as u64)).unwrap_or_default();
+        &all[at % N]
     }
 }

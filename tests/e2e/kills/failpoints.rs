@@ -1,0 +1,89 @@
+//! orchestratord dies at each of its failpoints: what comes after is what would have come anyway.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use cloud_code_tests::kill_loop;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::super::PROGRAMS;
+
+/// Installations that run at once.
+const AT_ONCE: usize = 4;
+
+/// Each failpoint, and which time it is reached is the last: early ones are passed at every start.
+const FAILPOINTS: [(&str, &str); 25] = [
+    ("core::after_ack", "20*off->return"),
+    ("core::after_commit_before_ack", "25*off->return"),
+    ("core::before_commit", "30*off->return"),
+    ("edge::after_commit_before_202", "return"),
+    ("edge::after_mac", "return"),
+    ("edge::before_commit", "return"),
+    ("git::commit_made", "return"),
+    ("git::index_pack", "return"),
+    ("git::out_stream", "return"),
+    ("git::promote", "return"),
+    ("git::push_after", "return"),
+    ("git::push_before", "return"),
+    ("git::quarantine_made", "return"),
+    ("git::walk", "return"),
+    ("group::mid", "35*off->return"),
+    ("gw::first_byte", "return"),
+    ("gw::forwarded", "return"),
+    ("gw::reserved", "return"),
+    ("gw::settled", "return"),
+    ("outbox::after_done", "3*off->return"),
+    ("outbox::after_mark_sending", "4*off->return"),
+    ("outbox::after_reply_before_done", "5*off->return"),
+    ("outbox::observe", "return"),
+    ("poll::after_page", "1*off->return"),
+    ("secret::recorded", "return"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_may_die_at_every_failpoint() -> Result<()> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut runs = JoinSet::new();
+    for (name, when) in FAILPOINTS {
+        let places = Arc::clone(&places);
+        runs.spawn(async move {
+            let _place = places.acquire_owned().await?;
+            let counts = kill_loop::dying_at(PROGRAMS, &format!("{name}={when}")).await;
+            let counts = counts.context(name)?;
+            ensure!(counts.are_clean(), "{name}: {counts}");
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = runs.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_failpoint_is_one_that_it_dies_at() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../orchestratord/src");
+    let mut there = BTreeSet::new();
+    collect(&source, &mut there);
+    let reached: BTreeSet<String> = FAILPOINTS.map(|(name, _)| name.to_owned()).into();
+    assert_eq!(there, reached);
+}
+
+/// The names in `failpoint!("…")` below a directory.
+fn collect(directory: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, names);
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            let calls = text.lines().filter(|line| !line.contains("//"));
+            let after = calls.filter_map(|line| line.trim().strip_prefix("failpoint!(\""));
+            names.extend(after.filter_map(|name| Some(name.split_once('"')?.0.to_owned())));
+        }
+    }
+}
