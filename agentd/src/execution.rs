@@ -102,7 +102,7 @@ async fn carry_out(scene: &mut Scene) -> Result<v1::Ended, ExecutionError> {
 
 /// Turn after turn until one ends the execution.
 async fn turns(scene: &mut Scene, live: &mut Option<Live>) -> Result<v1::Ended, ExecutionError> {
-    let mut prompt = prompt::first(&scene.job, scene.is_resumed());
+    let mut prompt = prompt::first(&scene.job, scene.is_resumed(), scene.aside.as_deref());
     let mut delivers = scene.job.conversation_end();
     let mut returns = scene.job.check_returns;
     loop {

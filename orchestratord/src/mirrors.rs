@@ -13,6 +13,7 @@
 pub mod branch;
 mod diff;
 pub mod git;
+mod log;
 mod merge;
 pub(crate) mod objects;
 mod pack;

@@ -71,6 +71,7 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
             let text =
                 format!("earlier commits conflict with the new base; they are kept as {name}");
             scene.logs.system(LogLevel::Warning, &text);
+            scene.aside = Some(name);
         }
         let before = Dir::open(&scene.dirs.contract()).ok().and_then(|dir| {
             reporting::read(&dir, &scene.job.execution.task)

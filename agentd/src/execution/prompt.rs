@@ -6,7 +6,7 @@ use cloud_code_proto::v1;
 use super::job::Job;
 
 /// The first prompt. A resumed session knows what was said before.
-pub(crate) fn first(job: &Job, resumed: bool) -> String {
+pub(crate) fn first(job: &Job, resumed: bool, aside: Option<&str>) -> String {
     let messages = if resumed {
         job.waiting()
     } else {
@@ -30,6 +30,7 @@ pub(crate) fn first(job: &Job, resumed: bool) -> String {
         conversation: &conversation,
         check: (!job.check.is_empty()).then_some(job.check.as_str()),
         resumed,
+        aside,
         can_run_git: job.cli.adapter != "aider",
     })
 }

@@ -51,6 +51,8 @@ pub(crate) struct Scene {
     pub(crate) dirs: TaskDirs,
     pub(crate) worktree: Worktree,
     pub(crate) memory: Memory,
+    /// Where commits are kept that conflict with the base.
+    pub(crate) aside: Option<String>,
     pub(crate) keeper: Keeper,
     pub(crate) logs: Logs,
     pub(crate) control: mpsc::Receiver<Control>,
@@ -74,6 +76,7 @@ impl Scene {
             },
             memory: Memory::load(&dirs.memory()),
             keeper: Keeper::begin(None, &job.criteria, clock::now()),
+            aside: None,
             logs: Logs::new(parts.spool.clone(), &execution),
             dirs,
             execution,

@@ -14,6 +14,7 @@ fn prompt<'a>(criteria: &'a [String], conversation: &'a [Said<'a>]) -> Prompt<'a
         conversation,
         check: Some("cargo test"),
         resumed: false,
+        aside: None,
         can_run_git: true,
     }
 }
@@ -120,4 +121,29 @@ fn no_text_of_a_tracker_leaves_its_fence() {
         }
         assert_eq!(fence, None);
     }
+}
+
+#[test]
+fn who_was_overtaken_is_told_whose_commits_it_builds_on() {
+    let said = [Said {
+        kind: "pushed",
+        author: "git",
+        text: "1a2b3c4 Ada: Correct the greeting",
+    }];
+    let resumed = Prompt {
+        resumed: true,
+        ..prompt(&[], &said)
+    };
+    insta::assert_snapshot!("overtaken", first_turn(&resumed));
+    let conflict = Prompt {
+        aside: Some("refs/cloud-code/kept/k3f9x2ab.2"),
+        ..resumed
+    };
+    insta::assert_snapshot!("overtaken_with_conflicts", first_turn(&conflict));
+    let alone = Prompt {
+        can_run_git: false,
+        conversation: &[],
+        ..conflict
+    };
+    assert!(first_turn(&alone).contains("`git diff HEAD...refs/cloud-code/kept/k3f9x2ab.2`"));
 }

@@ -47,6 +47,7 @@ pub(crate) fn bare(state: TaskState) -> Task {
         attempts: 0,
         max_attempts: 3,
         interruptions: 0,
+        overtaken: 0,
         not_before: None,
         executions: 0,
         conversation: Conversation::default(),

@@ -62,6 +62,9 @@ pub struct Task {
     pub max_attempts: u32,
     /// Executions since the last human input that ended without fault of the task.
     pub interruptions: u32,
+    /// How often in a row somebody else's push came before its result.
+    #[serde(default)]
+    pub overtaken: u32,
     /// It is not placed before this time.
     pub not_before: Option<Timestamp>,
     /// The number of the last execution; 0 where there was none.
@@ -203,6 +206,8 @@ pub enum MessageKind {
     Answer,
     /// What the gate found in the result.
     Gate,
+    /// The commits that somebody else pushed to the branch while the agent worked.
+    Pushed,
 }
 
 /// A task's pull request.

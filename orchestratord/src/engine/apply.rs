@@ -161,6 +161,7 @@ pub(super) fn event_kind(event: &TaskEvent, next: &TaskState) -> &'static str {
         (TaskEvent::ChangesRequested, _) => "changes_requested",
         (TaskEvent::RetryRequested, _) => "retry_requested",
         (TaskEvent::ExecutionFailed(..), TaskState::Pending) => "retrying",
+        (TaskEvent::Overtaken(_), _) => "overtaken",
         (_, TaskState::Publishing(_)) => "publishing",
         (
             TaskEvent::Rejected

@@ -263,6 +263,13 @@ pub enum Done {
         /// Whether an operator may pass it.
         passable: bool,
     },
+    /// Somebody else pushed to the branch before; nothing of theirs was replaced.
+    Overtaken {
+        /// Where they left the branch.
+        head: Oid,
+        /// Their commits, a line each, the newest first.
+        commits: Vec<String>,
+    },
     /// The agent does not have the result any more.
     ResultLost {
         /// Why.

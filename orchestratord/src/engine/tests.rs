@@ -2,6 +2,7 @@
 
 mod backend;
 mod bench;
+mod flow;
 
 use cloud_code_domain::agent::AgentState;
 use cloud_code_domain::cost::{MicroUsd, Usage};

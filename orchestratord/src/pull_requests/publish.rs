@@ -154,7 +154,17 @@ impl Publisher {
             ended_at: execution.ended_at.unwrap_or(execution.started_at),
         };
         match self.gate.check(&input, pack).await {
-            Ok(accepted) => push_out(&mirror, &access, &branch, accepted, pushed).await,
+            Ok(accepted) => {
+                let parcel = Parcel {
+                    mirror: &mirror,
+                    access: &access,
+                    branch: &branch,
+                    default: &default,
+                    accepted,
+                    expected: pushed,
+                };
+                parcel.push().await
+            }
             Err(GateError::Rejected { findings, passable }) => {
                 let findings = findings.iter().map(ToString::to_string).collect();
                 Ok(Outcome::Done(Done::Rejected { findings, passable }))
@@ -207,28 +217,56 @@ impl Publisher {
     }
 }
 
-async fn push_out(
-    mirror: &Mirror,
-    access: &GitAccess,
-    branch: &WorkBranch,
+/// A checked result on its way out.
+struct Parcel<'a> {
+    mirror: &'a Mirror,
+    access: &'a GitAccess,
+    branch: &'a WorkBranch,
+    default: &'a BranchName,
     accepted: Accepted,
-    expected: Option<&Oid>,
-) -> Result<Outcome<Done>, Trouble> {
-    match push(mirror, access, branch, &accepted.head, expected).await? {
-        Pushed::Pushed | Pushed::AlreadyThere => Ok(Outcome::Done(Done::Published {
-            head: accepted.head,
-            added: accepted.added,
-            removed: accepted.removed,
-            files: accepted.files,
-        })),
-        Pushed::Conflict { found } => {
-            let found = found.map_or_else(|| "gone".to_owned(), |found| format!("at {found}"));
-            let what = format!(
-                "somebody else moved the branch {}: it is {found}; nothing was replaced. A retry \
-                 goes on from what they pushed",
-                branch.name()
-            );
-            Err(Trouble::Refused { what })
+    /// Where the branch is expected; none: nowhere.
+    expected: Option<&'a Oid>,
+}
+
+impl Parcel<'_> {
+    async fn push(self) -> Result<Outcome<Done>, Trouble> {
+        let head = &self.accepted.head;
+        match push(self.mirror, self.access, self.branch, head, self.expected).await? {
+            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head.clone())),
+            Pushed::Conflict { .. } => self.overtaken().await,
         }
+    }
+
+    fn published(&self, head: Oid) -> Outcome<Done> {
+        Outcome::Done(Done::Published {
+            head,
+            added: self.accepted.added,
+            removed: self.accepted.removed,
+            files: self.accepted.files,
+        })
+    }
+
+    /// The branch is not where it was expected. What is there is brought here, and nothing of it is
+    /// replaced: the agent puts its work on top.
+    async fn overtaken(&self) -> Result<Outcome<Done>, Trouble> {
+        let name = self.branch.name();
+        let fetched = self.mirror.fetch(self.access, &[name]).await?;
+        let Some(found) = fetched.get(name).cloned().flatten() else {
+            let what = format!(
+                "somebody else removed the branch {name}; nothing was pushed. A retry makes it anew"
+            );
+            return Err(Trouble::Refused { what });
+        };
+        // They pushed on top of what an earlier call of ours had pushed.
+        if self.mirror.is_ancestor(&self.accepted.head, &found).await? {
+            return Ok(self.published(found));
+        }
+        let default = self.mirror.head(self.default).await?;
+        let known: Vec<&Oid> = self.expected.into_iter().chain(&default).collect();
+        let commits = self.mirror.commits(&found, &known).await?;
+        Ok(Outcome::Done(Done::Overtaken {
+            head: found,
+            commits,
+        }))
     }
 }

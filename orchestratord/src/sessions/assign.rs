@@ -137,6 +137,7 @@ pub(super) fn message(message: &Message) -> v1::Message {
             MessageKind::Review => "review",
             MessageKind::Answer => "answer",
             MessageKind::Gate => "gate",
+            MessageKind::Pushed => "pushed",
         }
         .into(),
         author: message.author.clone(),

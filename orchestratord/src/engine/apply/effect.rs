@@ -121,6 +121,9 @@ impl World {
                 };
                 self.publish_failed(execution, reason);
             }
+            (Effect::Publish { execution, .. }, Done::Overtaken { head, commits }) => {
+                self.overtaken(execution, head, &commits);
+            }
             (Effect::Publish { execution, .. }, Done::ResultLost { why }) => {
                 self.failed(execution, &FailureCause::AgentLost, &why);
             }
@@ -151,6 +154,7 @@ impl World {
                 | Done::Prepared { .. }
                 | Done::Published { .. }
                 | Done::Rejected { .. }
+                | Done::Overtaken { .. }
                 | Done::ResultLost { .. }
                 | Done::PullRequestOpened(_)
                 | Done::Commented { .. }
@@ -179,6 +183,7 @@ impl World {
         let (added, removed, files) = stat;
         let published = head.clone();
         self.change_task(&execution.task, |task| {
+            task.overtaken = 0;
             let before = task.pull_request.take();
             task.pull_request = Some(PullRequestRecord {
                 number: before.as_ref().and_then(|record| record.number),
@@ -208,7 +213,7 @@ impl World {
         );
     }
 
-    fn publish_failed(&mut self, execution: &ExecutionId, reason: BlockedReason) {
+    pub(super) fn publish_failed(&mut self, execution: &ExecutionId, reason: BlockedReason) {
         let event = TaskEvent::PublishFailed(execution.clone(), reason);
         // A task that was ended meanwhile stays ended.
         let _moved = self.move_task(&execution.task, &event, EventActor::Engine, "");

@@ -244,6 +244,7 @@ impl World {
         self.change_task(id, |task| {
             task.attempts = 0;
             task.interruptions = 0;
+            task.overtaken = 0;
             task.not_before = None;
             task.finished_at = None;
         });

@@ -113,6 +113,7 @@ impl World {
             attempts: 0,
             max_attempts: config.max_attempts,
             interruptions: 0,
+            overtaken: 0,
             not_before: None,
             executions: 0,
             conversation: Conversation::default(),
@@ -304,6 +305,7 @@ impl World {
             task.conversation.push(message);
             task.attempts = 0;
             task.interruptions = 0;
+            task.overtaken = 0;
             task.not_before = None;
         });
         if let Some(agent) = self.tasks.get(id).and_then(|task| task.agent.clone()) {
