@@ -44,8 +44,27 @@ pub struct Prompt<'a> {
     /// Where commits of an earlier turn are kept that conflict with the commit that the branch is on
     /// now: a ref.
     pub aside: Option<&'a str>,
+    /// Work of another agent or coding CLI that this one goes on with.
+    pub earlier: Option<Earlier<'a>>,
     /// Whether the coding CLI can run git by itself.
     pub can_run_git: bool,
+}
+
+/// What another agent or coding CLI did of the task before.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The coding CLI.
+    pub coding_cli: &'a str,
+    /// The commit that its work goes back to.
+    pub from: &'a str,
+    /// Its commits, a line each, the newest first.
+    pub commits: &'a [String],
+    /// What it reported.
+    pub summary: &'a str,
+    /// What it reported as changes, a line each.
+    pub changes: &'a [String],
 }
 
 /// Something that somebody said.
@@ -75,6 +94,7 @@ pub fn first_turn(prompt: &Prompt<'_>) -> String {
             messages(prompt.conversation)
         ));
     }
+    sections.extend(prompt.earlier.as_ref().map(earlier));
     sections.extend(base_moved(prompt));
     sections.push(rules(prompt));
     sections.push(report::HOW_TO_REPORT.trim_end().to_owned());
@@ -165,6 +185,35 @@ fn criteria(criteria: &[String]) -> String {
         "# Acceptance criteria\n\nThe work is done when these hold:\n\n{}",
         fenced(&list.join("\n"))
     )
+}
+
+fn earlier(earlier: &Earlier<'_>) -> String {
+    let from = one_line(earlier.from, 64);
+    let mut text = format!(
+        "# What was done before\n\nThe coding CLI {} on {} worked on this task before you. What it \
+         committed is in your branch, after {from}. Read it, keep what is good, and go on from there; \
+         do not begin anew.",
+        one_line(earlier.coding_cli, 80),
+        one_line(earlier.agent, 80),
+    );
+    let commits: Vec<String> = earlier.commits.iter().map(|c| one_line(c, 200)).collect();
+    if !commits.is_empty() {
+        text.push_str("\n\nIts commits, the newest first:\n\n");
+        text.push_str(&fenced(&commits.join("\n")));
+    }
+    let changes = earlier
+        .changes
+        .iter()
+        .map(|c| format!("- {}", one_line(c, 300)));
+    let said: Vec<String> = std::iter::once(visible(earlier.summary, OUTPUT))
+        .filter(|summary| !summary.is_empty())
+        .chain(changes)
+        .collect();
+    if !said.is_empty() {
+        text.push_str("\n\nWhat it reported, which you may want to check:\n\n");
+        text.push_str(&fenced(&said.join("\n")));
+    }
+    text
 }
 
 /// What became of commits of an earlier turn when the branch was brought to where others moved it.

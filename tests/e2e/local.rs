@@ -2,6 +2,7 @@
 
 mod decisions;
 mod foreign;
+mod handover;
 mod project;
 mod refusals;
 mod turns;

@@ -14,7 +14,7 @@ use super::ExecutionError;
 use super::job::Job;
 use super::logs::Logs;
 use super::processes::MARK;
-use super::prompt;
+use super::prompt::{self, Place};
 use super::verdict::Stop;
 use crate::app::Parts;
 use crate::clock;
@@ -89,6 +89,20 @@ impl Scene {
             job,
             parts,
         }
+    }
+
+    /// What the coding CLI is told first.
+    pub(crate) async fn first_prompt(&self) -> String {
+        let commits = match &self.job.earlier {
+            // Where git cannot say, the prompt goes without a list.
+            Some(earlier) => self.worktree.log(&earlier.from).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let place = Place {
+            aside: self.aside.as_deref(),
+            commits: &commits,
+        };
+        prompt::first(&self.job, self.is_resumed(), place)
     }
 
     /// Whether the coding CLI's session goes on.

@@ -58,6 +58,8 @@ pub(crate) fn bare(state: TaskState) -> Task {
         triggered_at: None,
         keep: false,
         prepared: 0,
+        bringing: None,
+        brought: None,
         created_at: START,
         started_at: None,
         finished_at: None,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentType;
 use crate::cost::{MicroUsd, Usage};
+use crate::handover::Brought;
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid, ProjectName, TaskId};
 use crate::issue::IssueRef;
 use crate::report::{Criterion, CriterionStatus, Report};
@@ -85,6 +86,12 @@ pub struct Task {
     pub keep: bool,
     /// The execution that `base` was fetched for.
     pub prepared: u32,
+    /// The execution whose commits are being brought to the host, because the task leaves its agent.
+    #[serde(default)]
+    pub bringing: Option<ExecutionId>,
+    /// Commits of an earlier agent that are on the host and not pushed.
+    #[serde(default)]
+    pub brought: Option<Brought>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its first execution was assigned.

@@ -6,6 +6,7 @@ mod agent;
 mod credential;
 mod effect;
 mod ended;
+mod handover;
 mod issue;
 mod operator;
 mod task;

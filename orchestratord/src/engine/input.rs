@@ -208,6 +208,8 @@ pub enum RecordBody {
 pub struct Ended {
     /// How.
     pub how: EndedHow,
+    /// Where its branch stands, where it says so.
+    pub head: Option<Oid>,
     /// The coding CLI's last words, or the error.
     pub last_words: String,
 }
@@ -272,6 +274,16 @@ pub enum Done {
     },
     /// The agent does not have the result any more.
     ResultLost {
+        /// Why.
+        why: String,
+    },
+    /// The commits of the agent before are on the host.
+    Brought {
+        /// The last of them, as it is there.
+        head: Oid,
+    },
+    /// The commits of the agent before cannot be had.
+    NotBrought {
         /// Why.
         why: String,
     },

@@ -6,6 +6,7 @@ use cloud_code_domain::account::Parking;
 use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
 use cloud_code_domain::event::EventActor;
 use cloud_code_domain::execution::{Execution, ExecutionState};
+use cloud_code_domain::handover::predecessor;
 use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::placement::{Candidate, Seat, place};
 use cloud_code_domain::task::{Task, TaskEvent, TaskState, TaskStateName};
@@ -29,6 +30,8 @@ pub enum Wait {
     DailyLimit,
     /// The host is short of room.
     Disk,
+    /// What the agent before committed is being fetched from it.
+    Handover(AgentId),
     /// Its base cannot be fetched; the last error.
     Base(String),
     /// An agent, or one of the places for running executions.
@@ -49,6 +52,10 @@ impl World {
         }
         if let Some(until) = task.not_before.filter(|until| *until > self.now) {
             return Some(Wait::BackOff(until));
+        }
+        let before = task.bringing.as_ref();
+        if let Some(before) = before.and_then(|id| self.executions.get(id)) {
+            return Some(Wait::Handover(before.agent.clone()));
         }
         let open = self.open_dependencies(task);
         if !open.is_empty() {
@@ -181,12 +188,18 @@ impl World {
         let Some(task) = self.tasks.get(&id.task) else {
             return;
         };
+        let resume = task.keep && task.agent.as_ref() == Some(agent);
+        let last = ExecutionId {
+            task: id.task.clone(),
+            number: task.executions,
+        };
         let execution = Execution {
             agent: agent.clone(),
             coding_cli: task.coding_cli.clone(),
             state: ExecutionState::Starting,
+            predecessor: predecessor(task, &base, self.executions.get(&last), resume),
             base,
-            resume: task.keep && task.agent.as_ref() == Some(agent),
+            resume,
             stop: None,
             head: None,
             conversation_to: task.conversation.next(),
@@ -211,6 +224,8 @@ impl World {
             task.report.blocked_reason = None;
         });
         let event = TaskEvent::Assigned(id.clone());
+        // What is worked on here again is not cleaned under the hands of who does.
+        self.live_mut(agent).cleaning.remove(&id.task);
         // It is pending, so it can be assigned.
         let _moved = self.move_task(&id.task, &event, EventActor::Engine, agent.as_str());
         self.live_mut(agent);

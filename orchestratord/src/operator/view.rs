@@ -121,6 +121,7 @@ fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
             )
         }
         Some(Wait::Disk) => ("the host is short of room".into(), None),
+        Some(Wait::Handover(agent)) => (format!("what {agent} committed is being fetched"), None),
         Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
     }
 }
@@ -494,6 +495,12 @@ pub fn snapshot(world: &World, operator: &str, host: &str, events: Vec<v1::Event
             .values()
             .filter(|request| request.state == CredentialState::Pending)
             .map(|request| approval(world, request))
+            .collect(),
+        coding_clis: world
+            .config
+            .coding_clis
+            .keys()
+            .map(ToString::to_string)
             .collect(),
         accounts: world
             .config

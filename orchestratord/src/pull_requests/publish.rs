@@ -72,6 +72,9 @@ impl Publisher {
         host: &dyn CodeHost,
     ) -> Result<Outcome<Done>, Trouble> {
         let mirror = self.mirrors.of(&project.name).await?;
+        if let Some(brought) = &task.brought {
+            return prepare_brought(&mirror, &brought.head).await;
+        }
         let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
         let own: BranchName = task.branch.parse().map_err(bad_branch)?;
         let access = host.git_access().await?;
@@ -131,10 +134,7 @@ impl Publisher {
             &[&default]
         };
         mirror.fetch(&access, branches).await?;
-        let pack = match self
-            .receive(execution, head, project.gate.pack_bytes)
-            .await?
-        {
+        let pack = match self.receive(execution, head, project).await? {
             Arrival::Whole(pack) => pack,
             Arrival::Gone(why) => return Ok(Outcome::Done(Done::ResultLost { why })),
         };
@@ -143,7 +143,7 @@ impl Publisher {
             limits: &project.gate,
             protected_paths: &project.protected_paths,
             known_secrets: &self.known_secrets.all(),
-            base: &execution.base,
+            base: execution.checked_from(),
             published: pushed,
             default_branch: &default,
             head,
@@ -173,24 +173,78 @@ impl Publisher {
         }
     }
 
+    /// Brings what an agent committed into the mirror, for the next agent to go on with. It is checked
+    /// like a result, but for what is a matter of judgement: that is looked at when all of it is to be
+    /// pushed. Doing it again gives the same commits.
+    ///
+    /// # Errors
+    /// As the code host, its repository and the agent's link.
+    pub async fn bring(
+        &self,
+        (task, execution): (&Task, &Execution),
+        project: &ProjectConfig,
+        host: &dyn CodeHost,
+    ) -> Result<Outcome<Done>, Trouble> {
+        let lost = |why: String| Ok(Outcome::Done(Done::NotBrought { why }));
+        let Some(head) = &execution.head else {
+            return lost("it did not say what it committed".into());
+        };
+        let mirror = self.mirrors.of(&project.name).await?;
+        let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
+        let access = host.git_access().await?;
+        mirror.fetch(&access, &[&default]).await?;
+        let pack = match self.receive(execution, head, project).await? {
+            Arrival::Whole(pack) => pack,
+            Arrival::Gone(why) => return lost(why),
+        };
+        let input = GateInput {
+            mirror: &mirror,
+            limits: &project.gate,
+            protected_paths: &project.protected_paths,
+            known_secrets: &[],
+            base: execution.checked_from(),
+            published: None,
+            default_branch: &default,
+            head,
+            passed: true,
+            identity: &self.identity,
+            task: &task.id,
+            title: &task.title,
+            ended_at: execution.ended_at.unwrap_or(execution.started_at),
+        };
+        match self.gate.check(&input, pack).await {
+            Ok(accepted) => Ok(Outcome::Done(Done::Brought {
+                head: accepted.head,
+            })),
+            Err(rejected @ GateError::Rejected { .. }) => lost(rejected.to_string()),
+            Err(GateError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+
     /// Receives the whole pack before anything looks at it: a link that breaks in the middle is no
     /// fault of the result.
     async fn receive(
         &self,
         execution: &Execution,
         head: &Oid,
-        most: u64,
+        project: &ProjectConfig,
     ) -> Result<Arrival, Trouble> {
         let later = |error: std::io::Error| Trouble::Later {
             what: format!("the result cannot be stored: {error}"),
             until: None,
         };
+        let most = project.gate.pack_bytes;
         crate::app::make_private(&self.incoming).map_err(later)?;
         let file = tempfile::tempfile_in(&self.incoming).map_err(later)?;
         let mut file = File::from_std(file);
         let mut parts = self
             .sessions
-            .request_result(&execution.agent, &execution.id, head, &execution.base)
+            .request_result(
+                &execution.agent,
+                &execution.id,
+                head,
+                execution.checked_from(),
+            )
             .await?;
         let mut size: u64 = 0;
         while let Some(part) = parts.recv().await {
@@ -215,6 +269,18 @@ impl Publisher {
             until: None,
         })
     }
+}
+
+/// The next execution starts from what the agent before committed, which is in the mirror alone.
+async fn prepare_brought(mirror: &Mirror, head: &Oid) -> Result<Outcome<Done>, Trouble> {
+    if !mirror.contains(head).await? {
+        let what = format!("the mirror lost {head}, which an agent before committed");
+        return Err(Trouble::Refused { what });
+    }
+    Ok(Outcome::Done(Done::Prepared {
+        base: head.clone(),
+        pull_request_head: None,
+    }))
 }
 
 /// A checked result on its way out.

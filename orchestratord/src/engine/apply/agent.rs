@@ -42,11 +42,7 @@ impl World {
         let stale: Vec<TaskId> = hello
             .worktrees
             .into_iter()
-            .filter(|task| {
-                !self.tasks.get(task).is_some_and(|task| {
-                    !task.state.is_finished() && task.agent.as_ref() == Some(agent)
-                })
-            })
+            .filter(|task| !self.still_needed(agent, task))
             .collect();
         let live = self.live_mut(agent);
         live.connected = true;
@@ -71,6 +67,7 @@ impl World {
         if let Some(execution) = running {
             self.lost(&execution, detail);
         }
+        self.nothing_comes_from(agent, detail);
     }
 
     /// The execution is gone with its agent.
@@ -243,6 +240,13 @@ impl World {
                     task.agent = None;
                     task.keep = false;
                 });
+            }
+        }
+        for agent in self.bringing_from() {
+            let live = self.live.entry(agent.clone()).or_default();
+            let heard = *live.last_heard.get_or_insert(now);
+            if !live.connected && now.since(heard) >= LOST {
+                self.nothing_comes_from(&agent, "it stays away");
             }
         }
     }

@@ -38,7 +38,7 @@ impl World {
             Effect::Inspect { project, number } => {
                 facts.task = self.task_by_number(project, *number).cloned();
             }
-            Effect::Publish { execution, .. } => {
+            Effect::Bring { execution } | Effect::Publish { execution, .. } => {
                 facts.execution = self.executions.get(execution).cloned();
             }
             Effect::NotifyRequest { request } => {
@@ -127,6 +127,12 @@ impl World {
             (Effect::Publish { execution, .. }, Done::ResultLost { why }) => {
                 self.failed(execution, &FailureCause::AgentLost, &why);
             }
+            (Effect::Bring { execution }, Done::Brought { head }) => {
+                self.brought(execution, head);
+            }
+            (Effect::Bring { execution }, Done::NotBrought { why }) => {
+                self.not_brought(execution, &why);
+            }
             (Effect::OpenPullRequest { task }, Done::PullRequestOpened(seen)) => {
                 self.pull_request_opened(task, &seen);
             }
@@ -156,6 +162,8 @@ impl World {
                 | Done::Rejected { .. }
                 | Done::Overtaken { .. }
                 | Done::ResultLost { .. }
+                | Done::Brought { .. }
+                | Done::NotBrought { .. }
                 | Done::PullRequestOpened(_)
                 | Done::Commented { .. }
                 | Done::Merged
@@ -165,8 +173,14 @@ impl World {
     }
 
     fn prepared(&mut self, task: &TaskId, base: Oid, pull_request_head: Option<Oid>) {
-        let pending = |task: &Task| task.state == TaskState::Pending;
-        if !self.tasks.get(task).is_some_and(pending) {
+        // One that was begun before commits were brought does not know of them.
+        let wanted = |task: &Task| {
+            let brought = task.brought.as_ref().map(|brought| &brought.head);
+            task.state == TaskState::Pending
+                && task.bringing.is_none()
+                && brought.is_none_or(|head| *head == base)
+        };
+        if !self.tasks.get(task).is_some_and(wanted) {
             return;
         }
         self.change_task(task, |task| {
@@ -184,6 +198,7 @@ impl World {
         let published = head.clone();
         self.change_task(&execution.task, |task| {
             task.overtaken = 0;
+            task.brought = None;
             let before = task.pull_request.take();
             task.pull_request = Some(PullRequestRecord {
                 number: before.as_ref().and_then(|record| record.number),
@@ -256,6 +271,7 @@ impl World {
             Effect::Publish { execution, .. } => {
                 self.publish_failed(execution, BlockedReason::NeedsHuman(why));
             }
+            Effect::Bring { execution } => self.not_brought(execution, &why),
             Effect::OpenPullRequest { task } => {
                 let current = self
                     .tasks

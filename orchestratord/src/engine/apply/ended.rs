@@ -41,6 +41,7 @@ impl World {
         let words = text::visible(&ended.last_words, MAX_LAST_WORDS);
         self.change_execution(id, |execution| {
             execution.summary = Some(words.clone()).filter(|words| !words.is_empty());
+            execution.head = ended.head.clone();
         });
         self.count(agent, &ended.how);
         match ended.how {
@@ -195,6 +196,7 @@ impl World {
         self.change_task(&id.task, |task| {
             task.overtaken = task.overtaken.saturating_add(1);
             task.keep = true;
+            task.brought = None;
             let record = task.pull_request.get_or_insert_with(|| PullRequestRecord {
                 number: None,
                 url: None,

@@ -124,6 +124,8 @@ impl World {
             triggered_at: seed.triggered_at,
             keep: false,
             prepared: 0,
+            bringing: None,
+            brought: None,
             created_at: self.now,
             started_at: None,
             finished_at: None,
@@ -230,7 +232,7 @@ impl World {
             let _withdrawn =
                 self.move_request(request, &CredentialEvent::TaskEnded, EventActor::Engine);
         }
-        for key in ["prepare", "publish", "open", "merge"] {
+        for key in ["prepare", "bring", "publish", "open", "merge"] {
             self.unwant(&format!("{key}/{id}"));
         }
         let Some(task) = self.tasks.get(id) else {
@@ -240,12 +242,17 @@ impl World {
             .pull_request
             .as_ref()
             .is_some_and(|pr| pr.number.is_some());
-        let agent = task.agent.clone();
+        let before = task
+            .bringing
+            .as_ref()
+            .and_then(|execution| self.executions.get(execution));
+        let before = before.map(|record| record.agent.clone());
+        let agents: Vec<_> = task.agent.iter().cloned().chain(before).collect();
         if open && cancelled == Some(&CancelledBy::Operator) {
             let now = self.now;
             self.want(Effect::Close { task: id.clone() }, now);
         }
-        if let Some(agent) = agent {
+        for agent in agents {
             let id = id.clone();
             self.live_mut(&agent).cleaning.insert(id);
         }
