@@ -39,6 +39,7 @@ pub(crate) fn bare(state: TaskState) -> Task {
         agent: None,
         coding_cli: "claude-code".parse().unwrap(),
         depends_on: Vec::new(),
+        standings: Default::default(),
         branch: "cloud-code/42-k3f9x2ab".to_owned(),
         base: None,
         cost_limit: MicroUsd(2_000_000),

@@ -1,9 +1,12 @@
 //! What is kept of a task.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentType;
 use crate::cost::{MicroUsd, Usage};
+use crate::dependencies::Standing;
 use crate::handover::Brought;
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid, ProjectName, TaskId};
 use crate::issue::IssueRef;
@@ -47,6 +50,9 @@ pub struct Task {
     pub coding_cli: CodingCliName,
     /// Numbers of the issues it waits for.
     pub depends_on: Vec<u64>,
+    /// How those of them stand that the tracker was asked for.
+    #[serde(default)]
+    pub standings: BTreeMap<u64, Standing>,
     /// The branch it owns, without `refs/heads/`.
     pub branch: String,
     /// The commit that the current or next execution starts from.

@@ -4,6 +4,7 @@
 mod account;
 mod agent;
 mod credential;
+mod dependencies;
 mod effect;
 mod ended;
 mod handover;

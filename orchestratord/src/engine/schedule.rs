@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::event::EventActor;
 use cloud_code_domain::execution::{Execution, ExecutionState};
 use cloud_code_domain::handover::predecessor;
 use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::placement::{Candidate, Seat, place};
-use cloud_code_domain::task::{Task, TaskEvent, TaskState, TaskStateName};
+use cloud_code_domain::task::{Task, TaskEvent, TaskState};
 use cloud_code_domain::time::Timestamp;
 
 use super::effect::Effect;
@@ -22,8 +23,10 @@ pub enum Wait {
     Halted,
     /// A back-off runs until then.
     BackOff(Timestamp),
-    /// Issues that are not done.
-    Dependencies(Vec<u64>),
+    /// Issues that are not done, each with how it stands.
+    Dependencies(Vec<(u64, Verdict)>),
+    /// It and these wait for each other: a person has to take one of the dependencies out.
+    Circle(Vec<u64>),
     /// Its account is parked.
     Account(Parking),
     /// Its project's daily limit is reached; it goes on with the next day.
@@ -57,7 +60,11 @@ impl World {
         if let Some(before) = before.and_then(|id| self.executions.get(id)) {
             return Some(Wait::Handover(before.agent.clone()));
         }
-        let open = self.open_dependencies(task);
+        if let Some(circle) = self.circles.get(&task.id) {
+            return Some(Wait::Circle(circle.clone()));
+        }
+        let mut open = self.dependencies_of(task);
+        open.retain(|(_, verdict)| verdict.waits());
         if !open.is_empty() {
             return Some(Wait::Dependencies(open));
         }
@@ -82,30 +89,10 @@ impl World {
             .map(Wait::Base)
     }
 
-    /// Numbers of the issues that a task waits for: those of live tasks of its project that are not
-    /// done. What we have no task of cannot be waited for.
-    fn open_dependencies(&self, task: &Task) -> Vec<u64> {
-        let open = |number: &u64| {
-            self.tasks.values().any(|other| {
-                other.project == task.project
-                    && other.id != task.id
-                    && other
-                        .issue
-                        .as_ref()
-                        .is_some_and(|issue| issue.number == *number)
-                    && other.state.name() != TaskStateName::Completed
-                    && !other.state.is_finished()
-            })
-        };
-        task.depends_on
-            .iter()
-            .copied()
-            .filter(|number| open(number))
-            .collect()
-    }
-
     /// Places what can be placed. A task whose base is not fetched yet is prepared first.
     pub(super) fn schedule(&mut self) {
+        self.look_up_dependencies();
+        self.find_circles();
         let candidates = self.candidates();
         if candidates.is_empty() {
             return;

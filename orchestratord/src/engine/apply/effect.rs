@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloud_code_domain::dependencies::Standing;
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
@@ -94,7 +95,10 @@ impl World {
 
     fn effect_done(&mut self, effect: &Effect, done: Done) {
         match (effect, done) {
-            (_, Done::Inspected(inspected)) => self.inspected(*inspected),
+            (Effect::Inspect { project, number }, Done::Inspected(inspected)) => {
+                self.standing_seen(project, *number, &inspected);
+                self.inspected(*inspected);
+            }
             (
                 Effect::Prepare { task },
                 Done::Prepared {
@@ -157,6 +161,7 @@ impl World {
             (
                 _,
                 Done::Notified
+                | Done::Inspected(_)
                 | Done::Prepared { .. }
                 | Done::Published { .. }
                 | Done::Rejected { .. }
@@ -290,6 +295,7 @@ impl World {
                 self.change_task(task, |task| task.last_error = Some(why));
             }
             Effect::Inspect { project, number } => {
+                self.stands(project, *number, Standing::Missing);
                 let subject = Subject::Project(project.to_string());
                 self.record(
                     EventActor::Engine,

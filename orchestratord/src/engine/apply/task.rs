@@ -1,5 +1,6 @@
 //! A task's life in the engine: made, entered into a state, retired from memory.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use cloud_code_domain::credential::CredentialEvent;
@@ -51,6 +52,10 @@ impl World {
             Some(issue) => format!("from issue #{}", issue.number),
             None => "by the operator".to_owned(),
         };
+        if let Some(issue) = &task.issue {
+            let key = (project.clone(), issue.number);
+            self.by_issue.entry(key).or_default().insert(id.clone());
+        }
         self.tasks.insert(id.clone(), task);
         self.changes.tasks.insert(id.clone());
         self.record(actor, Subject::Task(id.to_string()), "created", detail);
@@ -106,6 +111,7 @@ impl World {
             agent: None,
             coding_cli: config.coding_cli.clone(),
             depends_on,
+            standings: Default::default(),
             base: None,
             cost_limit: config.cost_limit,
             cost: Default::default(),
@@ -212,6 +218,7 @@ impl World {
     /// The task has ended: its execution is stopped, credentials go back, its workspace is cleaned.
     fn finish(&mut self, id: &TaskId, cancelled: Option<&CancelledBy>) {
         self.ended_now(id);
+        self.issue_of_ended_task(id, cancelled.is_none());
         let running: Vec<ExecutionId> = self
             .executions
             .iter()
@@ -354,6 +361,15 @@ impl World {
     pub(crate) fn forget_retired(&mut self) {
         for task in std::mem::take(&mut self.changes.retired) {
             self.tasks.remove(&task.id);
+            if let Some(issue) = &task.issue {
+                let key = (task.project.clone(), issue.number);
+                if let Entry::Occupied(mut tasks) = self.by_issue.entry(key) {
+                    tasks.get_mut().remove(&task.id);
+                    if tasks.get().is_empty() {
+                        tasks.remove();
+                    }
+                }
+            }
             self.executions
                 .retain(|execution, _| execution.task != task.id);
             self.requests.retain(|request, _| request.task != task.id);

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cloud_code_domain::credential::CredentialRequest;
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::event::Event;
 use cloud_code_domain::execution::Execution;
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
@@ -364,6 +365,14 @@ impl Bench {
         let id = id.clone();
         self.engine
             .read(move |world| world.wait_of(&world.tasks[&id]))
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn dependencies(&self, id: &TaskId) -> Vec<(u64, Verdict)> {
+        let id = id.clone();
+        self.engine
+            .read(move |world| world.dependencies_of(&world.tasks[&id]))
             .await
             .unwrap()
     }

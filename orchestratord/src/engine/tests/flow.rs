@@ -1,5 +1,6 @@
 //! How work goes on when others had a hand in it: a person's push, another agent, another coding CLI.
 
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::id::{ExecutionId, TaskId};
 use cloud_code_domain::task::MessageKind;
 
@@ -182,4 +183,57 @@ async fn a_handoff_is_answered_with_a_coding_cli_and_the_agent_stays() {
     let by = record.predecessor.unwrap();
     assert_eq!(by.coding_cli.as_str(), "scripted");
     assert_eq!(cleaned(&bench).await, []);
+}
+
+/// Files a task with a text; local issues are numbered from 1.
+async fn filed(bench: &Bench, description: &str) -> TaskId {
+    let action = Action::NewTask {
+        project: "sample".parse().unwrap(),
+        title: "A task".into(),
+        description: description.into(),
+        priority: None,
+    };
+    let input = Input::Act {
+        operator: "ada".into(),
+        action,
+        expected_version: 0,
+    };
+    match bench.engine.send(input).await.unwrap() {
+        Reply::Acted {
+            task: Some(task), ..
+        } => task,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_issue_of_the_operator_is_waited_for_until_its_task_ends() {
+    let bench = Bench::start().await;
+    let first = filed(&bench, "").await;
+    let second = filed(&bench, "Depends on #1, #2 and #77").await;
+    let open = vec![(1, Verdict::Task)];
+    assert_eq!(bench.wait(&second).await, Some(Wait::Dependencies(open)));
+    let named = bench.dependencies(&second).await;
+    assert_eq!(named, [(1, Verdict::Task), (77, Verdict::Missing)]);
+    bench.act(Action::Cancel(first)).await.unwrap();
+    assert_eq!(bench.wait(&second).await, None);
+}
+
+#[tokio::test]
+async fn a_circle_of_tasks_is_named_until_a_person_breaks_it() {
+    let bench = Bench::start().await;
+    let first = filed(&bench, "Depends on #3").await;
+    let second = filed(&bench, "Depends on #1").await;
+    let third = filed(&bench, "Depends on #2").await;
+    let behind = filed(&bench, "Depends on #3").await;
+    for task in [&first, &second, &third] {
+        let wait = bench.wait(task).await;
+        assert_eq!(wait, Some(Wait::Circle(vec![1, 2, 3])));
+    }
+    let wait = bench.wait(&behind).await;
+    assert_eq!(wait, Some(Wait::Dependencies(vec![(3, Verdict::Task)])));
+    bench.act(Action::Cancel(second)).await.unwrap();
+    let wait = bench.wait(&first).await;
+    assert_eq!(wait, Some(Wait::Dependencies(vec![(3, Verdict::Task)])));
+    assert_eq!(bench.wait(&third).await, None);
 }
