@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(decide(&[execution(1, 1, Some('a'))]), Handover::Nothing);
         assert_eq!(decide(&[execution(1, 1, None)]), Handover::Unknown);
         let known = execution(1, 1, Some('b'));
-        assert_eq!(decide(&[known.clone()]), Handover::Fetch(id(1)));
+        assert_eq!(decide(std::slice::from_ref(&known)), Handover::Fetch(id(1)));
         let silent = execution(2, 1, None);
         assert_eq!(
             decide(&[known.clone(), silent]),
