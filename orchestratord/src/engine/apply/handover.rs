@@ -21,7 +21,7 @@ impl World {
         actor: &EventActor,
         id: &TaskId,
         agent: Option<AgentId>,
-        coding_cli: Option<CodingCliName>,
+        coding_cli: Option<&CodingCliName>,
     ) -> Acted {
         let task = self.known(id)?;
         if task.state.current_execution().is_some() || task.state.is_finished() {
@@ -36,21 +36,22 @@ impl World {
             agent => agent,
         };
         let agent_type = self.type_of(task, agent.as_ref())?;
-        self.must_know(coding_cli.as_ref())?;
+        self.must_know(coding_cli)?;
         let back = agent.as_ref().is_some_and(|to| self.stays_with(id, to));
         let stays = back || (agent.is_some() && agent == before);
-        let cli = coding_cli.clone();
         self.change_task(id, |task| {
             task.agent.clone_from(&agent);
             task.agent_type = agent_type.or(task.agent_type);
-            task.coding_cli = cli.unwrap_or_else(|| task.coding_cli.clone());
+            if let Some(coding_cli) = coding_cli {
+                task.coding_cli.clone_from(coding_cli);
+            }
             task.keep = stays;
             task.prepared = 0;
         });
         if let Some(before) = before.filter(|before| agent.as_ref() != Some(before)) {
             self.hand_over(id, &before);
         }
-        let to = whom(agent.as_ref(), coding_cli.as_ref());
+        let to = whom(agent.as_ref(), coding_cli);
         let subject = Subject::Task(id.to_string());
         self.record(actor.clone(), subject, "reassigned", to.clone());
         self.anew(id);

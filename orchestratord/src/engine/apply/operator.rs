@@ -93,7 +93,7 @@ impl World {
                 task,
                 agent,
                 coding_cli,
-            } => self.reassign(actor, &task, agent, coding_cli),
+            } => self.reassign(actor, &task, agent, coding_cli.as_ref()),
             Action::SetPriority { task, priority } => {
                 self.known(&task)?;
                 self.change_task(&task, |task| {
