@@ -198,12 +198,14 @@ async fn filed(bench: &Bench, description: &str) -> TaskId {
         action,
         expected_version: 0,
     };
-    match bench.engine.send(input).await.unwrap() {
-        Reply::Acted {
-            task: Some(task), ..
-        } => task,
-        other => panic!("{other:?}"),
-    }
+    let reply = bench.engine.send(input).await.unwrap();
+    let Reply::Acted {
+        task: Some(task), ..
+    } = &reply
+    else {
+        panic!("{reply:?}");
+    };
+    task.clone()
 }
 
 #[tokio::test]
