@@ -102,7 +102,7 @@ async fn carry_out(scene: &mut Scene) -> Result<v1::Ended, ExecutionError> {
 
 /// Turn after turn until one ends the execution.
 async fn turns(scene: &mut Scene, live: &mut Option<Live>) -> Result<v1::Ended, ExecutionError> {
-    let mut prompt = prompt::first(&scene.job, scene.is_resumed());
+    let mut prompt = scene.first_prompt().await;
     let mut delivers = scene.job.conversation_end();
     let mut returns = scene.job.check_returns;
     loop {
@@ -145,7 +145,7 @@ async fn next(scene: &mut Scene, end: &TurnEnd, returns: &mut u32) -> Result<Nex
     if scene.keeper.has_open_request() || scene.keeper.blocked_reason().is_some() {
         return Ok(Next::End(blocked(scene, end)));
     }
-    if !scene.worktree.differs_from(&scene.job.base).await? {
+    if !scene.worktree.differs_from(scene.job.from()).await? {
         return Ok(Next::End(blocked(scene, end)));
     }
     let failed = match check(scene).await? {
@@ -218,6 +218,10 @@ async fn finish(scene: &mut Scene, mut ended: v1::Ended) -> Result<(), SpoolErro
     scene.set_status(status, message);
     if status == ReportStatus::Failed {
         scene.keeper.error(&ended.last_words);
+    }
+    if ended.head.is_empty() && scene.worktree.is_usable().await {
+        // Should the task go to another agent, this is what it goes on from.
+        ended.head = scene.worktree.head().await.unwrap_or_default();
     }
     scene.write_report();
     scene.send_report().await?;

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{MicroUsd, Usage};
+use crate::handover::Predecessor;
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid};
 use crate::machine::{Denied, Outcome, Step};
 use crate::time::Timestamp;
@@ -215,9 +216,12 @@ pub struct Execution {
     pub base: Oid,
     /// Whether worktree and session of the execution before are kept.
     pub resume: bool,
+    /// Whose work it goes on with, where it does not know of it.
+    #[serde(default)]
+    pub predecessor: Option<Predecessor>,
     /// Why it has to end now, if so: the agent is told until it says that it has ended.
     pub stop: Option<StopReason>,
-    /// The commit it ended with, as the agent claims.
+    /// The commit that its branch was at when it ended, as the agent claims.
     pub head: Option<Oid>,
     /// Messages of the conversation below this number are in its first prompt.
     pub conversation_to: u64,
@@ -233,6 +237,17 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+impl Execution {
+    /// The commit from which on its result is looked at: what an agent before it did is not pushed
+    /// yet, so that it is looked at with it.
+    #[must_use]
+    pub fn checked_from(&self) -> &Oid {
+        self.predecessor
+            .as_ref()
+            .map_or(&self.base, |before| &before.from)
+    }
 }
 
 #[cfg(test)]

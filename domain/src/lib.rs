@@ -20,6 +20,7 @@ pub mod task_type;
 
 pub mod task;
 
+pub mod handover;
 pub mod placement;
 pub mod retry;
 pub mod routing;

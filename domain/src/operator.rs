@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{MicroUsd, Tokens};
-use crate::id::{AccountName, AgentId, ProjectName, RequestId, TaskId};
+use crate::id::{AccountName, AgentId, CodingCliName, ProjectName, RequestId, TaskId};
 use crate::task::Priority;
 
 /// Something that an operator does.
@@ -29,12 +29,15 @@ pub enum Action {
     Retry(TaskId),
     /// Ends a task.
     Cancel(TaskId),
-    /// Gives a task that is not being worked on to another agent.
+    /// Gives a task that is not being worked on to another agent, or to another coding CLI.
     Reassign {
         /// The task.
         task: TaskId,
-        /// The agent; none lets placement choose.
+        /// The agent. None: it stays with its agent where a coding CLI is named, else placement
+        /// chooses.
         agent: Option<AgentId>,
+        /// The coding CLI; none leaves it as it is.
+        coding_cli: Option<CodingCliName>,
     },
     /// Sets the priority.
     SetPriority {

@@ -41,14 +41,36 @@ pub struct Prompt<'a> {
     pub check: Option<&'a str>,
     /// Whether the session goes on from an earlier turn and knows all of this but what people said.
     pub resumed: bool,
+    /// Where commits of an earlier turn are kept that conflict with the commit that the branch is on
+    /// now: a ref.
+    pub aside: Option<&'a str>,
+    /// Work of another agent or coding CLI that this one goes on with.
+    pub earlier: Option<Earlier<'a>>,
     /// Whether the coding CLI can run git by itself.
     pub can_run_git: bool,
+}
+
+/// What another agent or coding CLI did of the task before.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The coding CLI.
+    pub coding_cli: &'a str,
+    /// The commit that its work goes back to.
+    pub from: &'a str,
+    /// Its commits, a line each, the newest first.
+    pub commits: &'a [String],
+    /// What it reported.
+    pub summary: &'a str,
+    /// What it reported as changes, a line each.
+    pub changes: &'a [String],
 }
 
 /// Something that somebody said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said<'a> {
-    /// What it is: `steer`, `review`, `answer` or `gate`.
+    /// What it is: `steer`, `review`, `answer`, `gate` or `pushed`.
     pub kind: &'a str,
     /// Who said it.
     pub author: &'a str,
@@ -72,6 +94,8 @@ pub fn first_turn(prompt: &Prompt<'_>) -> String {
             messages(prompt.conversation)
         ));
     }
+    sections.extend(prompt.earlier.as_ref().map(earlier));
+    sections.extend(base_moved(prompt));
     sections.push(rules(prompt));
     sections.push(report::HOW_TO_REPORT.trim_end().to_owned());
     sections.join("\n\n") + "\n"
@@ -125,9 +149,10 @@ fn resumed_turn(prompt: &Prompt<'_>) -> String {
     } else {
         format!("Since your last turn:\n\n{}", messages(prompt.conversation))
     };
+    let moved = base_moved(prompt).map_or_else(String::new, |text| format!("\n\n{text}"));
     format!(
-        "You go on with your task on the branch {}. Its title is\n\n{}\n\n{news}\n\nWhat you were \
-         told about how to work and how to report still holds.\n",
+        "You go on with your task on the branch {}. Its title is\n\n{}\n\n{news}{moved}\n\nWhat you \
+         were told about how to work and how to report still holds.\n",
         one_line(prompt.branch, 200),
         fenced(&one_line(prompt.title, 300)),
     )
@@ -162,6 +187,64 @@ fn criteria(criteria: &[String]) -> String {
     )
 }
 
+fn earlier(earlier: &Earlier<'_>) -> String {
+    let from = one_line(earlier.from, 64);
+    let mut text = format!(
+        "# What was done before\n\nThe coding CLI {} on {} worked on this task before you. What it \
+         committed is in your branch, after {from}. Read it, keep what is good, and go on from there; \
+         do not begin anew.",
+        one_line(earlier.coding_cli, 80),
+        one_line(earlier.agent, 80),
+    );
+    let commits: Vec<String> = earlier.commits.iter().map(|c| one_line(c, 200)).collect();
+    if !commits.is_empty() {
+        text.push_str("\n\nIts commits, the newest first:\n\n");
+        text.push_str(&fenced(&commits.join("\n")));
+    }
+    let changes = earlier
+        .changes
+        .iter()
+        .map(|c| format!("- {}", one_line(c, 300)));
+    let said: Vec<String> = std::iter::once(visible(earlier.summary, OUTPUT))
+        .filter(|summary| !summary.is_empty())
+        .chain(changes)
+        .collect();
+    if !said.is_empty() {
+        text.push_str("\n\nWhat it reported, which you may want to check:\n\n");
+        text.push_str(&fenced(&said.join("\n")));
+    }
+    text
+}
+
+/// What became of commits of an earlier turn when the branch was brought to where others moved it.
+fn base_moved(prompt: &Prompt<'_>) -> Option<String> {
+    let pushed = prompt.conversation.iter().any(|said| said.kind == "pushed");
+    let text = match prompt.aside {
+        Some(aside) => {
+            let aside = one_line(aside, 200);
+            let how = if prompt.can_run_git {
+                format!("`git cherry-pick HEAD..{aside}` picks them; resolve the conflicts so")
+            } else {
+                format!("`git diff HEAD...{aside}` shows them; make the changes again so")
+            };
+            format!(
+                "The branch of your worktree is now on the newest commit of others, and your \
+                 earlier commits conflict with it: they are not in the branch, but kept as {aside}. \
+                 Put your work on top of what is there: {how} that both are kept. Never undo, \
+                 amend or rebase commits of others."
+            )
+        }
+        None if pushed => {
+            "Your own commits were rebased onto theirs: your worktree has both. Check \
+             that they work together, repair on top what does not, and end the turn. Never undo, \
+             amend or rebase commits of others."
+                .to_owned()
+        }
+        None => return None,
+    };
+    Some(text)
+}
+
 fn messages(messages: &[Said<'_>]) -> String {
     let blocks: Vec<String> = messages
         .iter()
@@ -175,6 +258,11 @@ fn heading(said: &Said<'_>) -> String {
     match said.kind {
         "review" => format!("{author} reviewed your pull request and asks for changes:"),
         "answer" => format!("The answer to what you waited for, from {author}:"),
+        "pushed" => {
+            "While you worked, somebody else pushed to your branch, so that your result could \
+             not be pushed. Their commits, the newest first:"
+                .to_owned()
+        }
         "gate" => "Your result was refused before it was pushed. What was found:".to_owned(),
         // `steer`, and whatever a newer host may call a message.
         _ => format!("{author} says:"),

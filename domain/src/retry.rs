@@ -50,6 +50,23 @@ pub struct Retry {
     pub keep: bool,
 }
 
+/// How often in a row somebody else may push to a task's branch before its result can be.
+pub const MAX_OVERTAKEN: u32 = 5;
+
+/// Decides what follows when somebody else pushed to a task's branch first. None: the agent brings
+/// its work on top of theirs; else what a person has to know. `rounds` is how often in a row it
+/// happened before. Nobody's fault, so that it counts neither as an attempt nor as an interruption.
+#[must_use]
+pub fn overtaken(rounds: u32, branch: &str) -> Option<BlockedReason> {
+    let now = rounds.saturating_add(1);
+    (now >= MAX_OVERTAKEN).then(|| {
+        BlockedReason::NeedsHuman(format!(
+            "somebody else pushed to {branch} {now} times in a row before the result could be \
+             pushed; nothing of theirs was replaced. Retry when they are done"
+        ))
+    })
+}
+
 /// Decides what follows a failure. `jitter` is a random number from 0 to 1 that spreads the delay
 /// by a fifth to either side, so that tasks that failed together do not come back together.
 #[must_use]

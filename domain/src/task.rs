@@ -8,6 +8,7 @@
 //!  cancelled             │  └── blocked ◀── (blocked) ───────▶ publishing ──▶ review ──▶ completed
 //!                        │                                                     │ changes requested
 //!                        └── failed(retry) ◀── gave up                         └──▶ pending
+//!  publishing ──▶ pending: somebody else pushed to its branch first (overtaken)
 //! ```
 //!
 //! A report is a snapshot of a file, so a state may never be seen: assigned accepts success directly.

@@ -13,6 +13,7 @@
 pub mod branch;
 mod diff;
 pub mod git;
+mod log;
 mod merge;
 mod not_fetched;
 pub(crate) mod objects;

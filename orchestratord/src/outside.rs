@@ -89,6 +89,17 @@ impl Hands {
                     .publish((task, record), &head, passed, project, &*ports.host)
                     .await
             }
+            Effect::Bring { execution } => {
+                let (task, project, ports) = self.of(task)?;
+                let record = facts
+                    .execution
+                    .as_ref()
+                    .filter(|record| record.id == execution);
+                let record = record.ok_or_else(gone)?;
+                self.publisher
+                    .bring((task, record), project, &*ports.host)
+                    .await
+            }
             Effect::OpenPullRequest { .. } => {
                 let (task, project, ports) = self.of(task)?;
                 let marker = self.marker.marker(&task.project, &task.id);

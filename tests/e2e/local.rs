@@ -4,6 +4,7 @@ mod accounts;
 mod by_hand;
 mod decisions;
 mod foreign;
+mod handover;
 mod limits;
 mod project;
 mod refusals;

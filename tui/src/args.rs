@@ -228,13 +228,21 @@ pub(crate) enum Task {
         /// The task
         task: String,
     },
-    /// Give a task to another agent
+    /// Give a task to another agent, to another coding CLI, or to both
     Reassign {
         /// The task
         task: String,
-        /// The agent; without it the one that fits best
+        /// The agent; without it the one that fits best, or with --cli the one that has it
         #[arg(default_value = "", hide_default_value = true)]
         agent: String,
+        /// The coding CLI; without it the one that has it
+        #[arg(
+            long,
+            value_name = "NAME",
+            default_value = "",
+            hide_default_value = true
+        )]
+        cli: String,
     },
     /// Set how urgent a task is
     Priority {

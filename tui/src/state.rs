@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub accounts: Vec<v1::Account>,
     /// The projects.
     pub projects: Vec<v1::Project>,
+    /// The coding CLIs that are configured.
+    pub coding_clis: Vec<String>,
     /// The newest events.
     pub activity: Activity,
     /// Sums over the fleet.
@@ -82,6 +84,7 @@ impl State {
         self.approvals.replace(snapshot.approvals);
         self.accounts = snapshot.accounts;
         self.projects = snapshot.projects;
+        self.coding_clis = snapshot.coding_clis;
         self.activity.replace(snapshot.events);
         self.totals = snapshot.totals.unwrap_or_default();
     }

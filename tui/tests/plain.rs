@@ -68,7 +68,7 @@ async fn tasks_can_be_narrowed_by_state() {
 async fn every_action_is_a_subcommand() {
     let host = Host::new();
     let task = || "s6y9v7mn".to_owned();
-    let lines: [(&[&str], Action, u64); 18] = [
+    let lines: [(&[&str], Action, u64); 19] = [
         (&["task", "accept", "s6y9v7mn"], Action::Accept(task()), 0),
         (&["task", "reject", "s6y9v7mn"], Action::Reject(task()), 0),
         (&["task", "retry", "s6y9v7mn"], Action::Retry(task()), 0),
@@ -85,6 +85,7 @@ async fn every_action_is_a_subcommand() {
             Action::Reassign(v1::Reassign {
                 task: task(),
                 agent: "backend-2".to_owned(),
+                coding_cli: String::new(),
             }),
             0,
         ),
@@ -93,6 +94,16 @@ async fn every_action_is_a_subcommand() {
             Action::Reassign(v1::Reassign {
                 task: task(),
                 agent: String::new(),
+                coding_cli: String::new(),
+            }),
+            0,
+        ),
+        (
+            &["task", "reassign", "s6y9v7mn", "--cli", "codex"],
+            Action::Reassign(v1::Reassign {
+                task: task(),
+                agent: String::new(),
+                coding_cli: "codex".to_owned(),
             }),
             0,
         ),

@@ -39,6 +39,18 @@ pub(crate) struct Job {
     pub(crate) issue: String,
     pub(crate) home: Vec<v1::HomeFile>,
     pub(crate) agent_type: String,
+    /// Work of somebody else that it goes on with.
+    pub(crate) earlier: Option<Earlier>,
+}
+
+/// See [`v1::Earlier`].
+#[derive(Debug, Clone)]
+pub(crate) struct Earlier {
+    pub(crate) agent: String,
+    pub(crate) coding_cli: String,
+    pub(crate) from: Oid,
+    pub(crate) summary: String,
+    pub(crate) changes: Vec<String>,
 }
 
 /// The coding CLI to run.
@@ -124,6 +136,24 @@ impl TryFrom<v1::Assign> for Job {
             issue: assign.issue,
             home: assign.home,
             agent_type: assign.agent_type,
+            earlier: assign.earlier.map(Earlier::try_from).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<v1::Earlier> for Earlier {
+    type Error = BadJob;
+
+    fn try_from(earlier: v1::Earlier) -> Result<Self, BadJob> {
+        Ok(Self {
+            from: earlier
+                .from
+                .parse()
+                .map_err(|_| bad("earlier", &earlier.from))?,
+            agent: earlier.agent,
+            coding_cli: earlier.coding_cli,
+            summary: earlier.summary,
+            changes: earlier.changes,
         })
     }
 }
@@ -178,6 +208,13 @@ fn is_branch(name: &str) -> bool {
 }
 
 impl Job {
+    /// The commit that the work of the task goes back to, as far as it is not pushed.
+    pub(crate) fn from(&self) -> &Oid {
+        self.earlier
+            .as_ref()
+            .map_or(&self.base, |earlier| &earlier.from)
+    }
+
     /// The number that the next message gets.
     pub(crate) fn conversation_end(&self) -> u64 {
         self.conversation_from + self.conversation.len() as u64

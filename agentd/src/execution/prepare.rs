@@ -72,6 +72,7 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
             let text =
                 format!("earlier commits conflict with the new base; they are kept as {name}");
             scene.logs.system(LogLevel::Warning, &text);
+            scene.aside = Some(name);
         }
         let before = Dir::open(&scene.dirs.contract()).ok().and_then(|dir| {
             reporting::read(&dir, &scene.job.execution.task)
@@ -92,9 +93,13 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
         scene.memory = Memory::default();
         scene.set_status(ReportStatus::Received, "Task received");
     }
-    if scene.memory.adapter != scene.job.cli.adapter {
+    // Another coding CLI, or the same with another account or model, knows nothing of a session.
+    let known = &scene.memory.coding_cli;
+    let other = !known.is_empty() && *known != scene.job.cli.name;
+    if other || scene.memory.adapter != scene.job.cli.adapter {
         scene.memory.session = None;
     }
+    scene.memory.coding_cli.clone_from(&scene.job.cli.name);
     scene.memory.adapter.clone_from(&scene.job.cli.adapter);
     scene.memory.execution.clone_from(&scene.execution);
     scene.memory.branch.clone_from(&scene.job.branch);

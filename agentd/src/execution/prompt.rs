@@ -1,12 +1,21 @@
 //! What the coding CLI is told. The texts are the domain's; this picks what goes into them.
 
-use cloud_code_domain::prompt::{self, Prompt, Said};
+use cloud_code_domain::prompt::{self, Earlier, Prompt, Said};
 use cloud_code_proto::v1;
 
 use super::job::Job;
 
+/// What is found in the worktree before the first turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Where commits are kept that conflict with the base.
+    pub(crate) aside: Option<&'a str>,
+    /// Commits of who worked on it before, the newest first.
+    pub(crate) commits: &'a [String],
+}
+
 /// The first prompt. A resumed session knows what was said before.
-pub(crate) fn first(job: &Job, resumed: bool) -> String {
+pub(crate) fn first(job: &Job, resumed: bool, place: Place<'_>) -> String {
     let messages = if resumed {
         job.waiting()
     } else {
@@ -30,6 +39,15 @@ pub(crate) fn first(job: &Job, resumed: bool) -> String {
         conversation: &conversation,
         check: (!job.check.is_empty()).then_some(job.check.as_str()),
         resumed,
+        aside: place.aside,
+        earlier: job.earlier.as_ref().map(|earlier| Earlier {
+            agent: &earlier.agent,
+            coding_cli: &earlier.coding_cli,
+            from: earlier.from.as_str(),
+            commits: place.commits,
+            summary: &earlier.summary,
+            changes: &earlier.changes,
+        }),
         can_run_git: job.cli.adapter != "aider",
     })
 }

@@ -14,7 +14,7 @@ use super::ExecutionError;
 use super::job::Job;
 use super::logs::Logs;
 use super::processes::MARK;
-use super::prompt;
+use super::prompt::{self, Place};
 use super::verdict::Stop;
 use crate::app::Parts;
 use crate::clock;
@@ -51,6 +51,8 @@ pub(crate) struct Scene {
     pub(crate) dirs: TaskDirs,
     pub(crate) worktree: Worktree,
     pub(crate) memory: Memory,
+    /// Where commits are kept that conflict with the base.
+    pub(crate) aside: Option<String>,
     pub(crate) keeper: Keeper,
     pub(crate) logs: Logs,
     pub(crate) control: mpsc::Receiver<Control>,
@@ -74,6 +76,7 @@ impl Scene {
             },
             memory: Memory::load(&dirs.memory()),
             keeper: Keeper::begin(None, &job.criteria, clock::now()),
+            aside: None,
             logs: Logs::new(parts.spool.clone(), &execution),
             dirs,
             execution,
@@ -86,6 +89,20 @@ impl Scene {
             job,
             parts,
         }
+    }
+
+    /// What the coding CLI is told first.
+    pub(crate) async fn first_prompt(&self) -> String {
+        let commits = match &self.job.earlier {
+            // Where git cannot say, the prompt goes without a list.
+            Some(earlier) => self.worktree.log(&earlier.from).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let place = Place {
+            aside: self.aside.as_deref(),
+            commits: &commits,
+        };
+        prompt::first(&self.job, self.is_resumed(), place)
     }
 
     /// Whether the coding CLI's session goes on.

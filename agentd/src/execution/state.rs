@@ -5,12 +5,14 @@ use std::io;
 use std::path::PathBuf;
 
 use cloud_code_domain::execution::FailureCause;
+use cloud_code_domain::id::ExecutionId;
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::record::Body;
 
 use super::sweep;
 use crate::session::spool::{Spool, SpoolError};
 use crate::workspace::Workspace;
+use crate::workspace::worktree::Worktree;
 
 fn path(workspace: &Workspace) -> PathBuf {
     workspace.own().join("execution")
@@ -33,6 +35,22 @@ pub(crate) fn end(workspace: &Workspace) {
     }
 }
 
+/// Where the branch of an execution stands; empty where it has no worktree.
+async fn head(workspace: &Workspace, execution: &str) -> String {
+    let Ok(execution) = execution.parse::<ExecutionId>() else {
+        return String::new();
+    };
+    let worktree = Worktree {
+        path: workspace.task(&execution.task).work(),
+        branch: String::new(),
+    };
+    if worktree.is_usable().await {
+        worktree.head().await.unwrap_or_default()
+    } else {
+        String::new()
+    }
+}
+
 /// Ends what an agentd that was killed left running, and says so exactly once: an end that is
 /// already in the spool is not said again.
 pub(crate) async fn recover(workspace: &Workspace, spool: &Spool) -> Result<(), SpoolError> {
@@ -51,10 +69,11 @@ pub(crate) async fn recover(workspace: &Workspace, spool: &Spool) -> Result<(), 
             killed,
             "an execution lost its agentd"
         );
-        let ended = v1::Ended::failed(
+        let mut ended = v1::Ended::failed(
             &FailureCause::AgentLost,
             "agentd was killed while it ran".to_owned(),
         );
+        ended.head = head(workspace, &execution).await;
         spool.append(&execution, Body::Ended(ended)).await?;
     }
     end(workspace);

@@ -17,6 +17,8 @@ pub(crate) struct Memory {
     pub(crate) branch: String,
     /// The adapter that the session belongs to.
     pub(crate) adapter: String,
+    /// The coding CLI that the session belongs to, as the host names it.
+    pub(crate) coding_cli: String,
     /// The coding CLI's session, as it named it.
     pub(crate) session: Option<String>,
     /// Whether `setup` succeeded in this worktree.

@@ -176,6 +176,20 @@ impl Worktree {
         Ok(true)
     }
 
+    /// The newest commits since `from`, a line each.
+    pub(crate) async fn log(&self, from: &Oid) -> Result<Vec<String>, GitError> {
+        let range = format!("{from}..HEAD");
+        let args = [
+            "log",
+            "--no-color",
+            "--format=%h %s",
+            "--max-count=20",
+            &range,
+        ];
+        let lines = git::run(&self.path, &args).await?;
+        Ok(lines.lines().map(str::to_owned).collect())
+    }
+
     /// Whether the committed tree differs from that of `base`.
     pub(crate) async fn differs_from(&self, base: &Oid) -> Result<bool, GitError> {
         let tree = format!("{base}^{{tree}}");

@@ -13,7 +13,8 @@ entry, keep the rest as it is, and keep the file valid YAML:
 - `acceptance_criteria`: a list of `criterion` (the text as given above) and `status` (`pending`,
   `in_progress` or `done`).
 - `blocked_reason`: only if you cannot go on without a person: what you need to know, as a question.
-  Then end the turn. You get the answer in a later turn, in this worktree.
+  Then end the turn. You get the answer in a later turn, in this worktree. If you cannot do it and
+  another coding CLI probably can, write `recommend_handoff`, or `recommend_handoff: its name`.
 - `credential_requests`: only if you cannot go on without a credential. Add an entry, then end the
   turn; a later turn finds it in `.cloud-code/credentials/` and in its environment. Never look for
   credentials anywhere else, and never print one.

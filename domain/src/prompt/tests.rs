@@ -14,6 +14,8 @@ fn prompt<'a>(criteria: &'a [String], conversation: &'a [Said<'a>]) -> Prompt<'a
         conversation,
         check: Some("cargo test"),
         resumed: false,
+        aside: None,
+        earlier: None,
         can_run_git: true,
     }
 }
@@ -120,4 +122,59 @@ fn no_text_of_a_tracker_leaves_its_fence() {
         }
         assert_eq!(fence, None);
     }
+}
+
+#[test]
+fn who_was_overtaken_is_told_whose_commits_it_builds_on() {
+    let said = [Said {
+        kind: "pushed",
+        author: "git",
+        text: "1a2b3c4 Ada: Correct the greeting",
+    }];
+    let resumed = Prompt {
+        resumed: true,
+        ..prompt(&[], &said)
+    };
+    insta::assert_snapshot!("overtaken", first_turn(&resumed));
+    let conflict = Prompt {
+        aside: Some("refs/cloud-code/kept/k3f9x2ab.2"),
+        ..resumed
+    };
+    insta::assert_snapshot!("overtaken_with_conflicts", first_turn(&conflict));
+    let alone = Prompt {
+        can_run_git: false,
+        conversation: &[],
+        ..conflict
+    };
+    assert!(first_turn(&alone).contains("`git diff HEAD...refs/cloud-code/kept/k3f9x2ab.2`"));
+}
+
+#[test]
+fn who_goes_on_with_the_work_of_another_is_told_what_was_done() {
+    let commits = ["1a2b3c4 Add the form".to_owned(), HOSTILE.to_owned()];
+    let changes = ["Add the form".to_owned()];
+    let earlier = Earlier {
+        agent: "acme-app.backend-1",
+        coding_cli: "codex",
+        from: "0123456789abcdef0123456789abcdef01234567",
+        commits: &commits,
+        summary: "The form is there.\nIts tests are not.",
+        changes: &changes,
+    };
+    let going_on = Prompt {
+        earlier: Some(earlier),
+        ..prompt(&[], &[])
+    };
+    let text = first_turn(&going_on);
+    let start = text.find("# What was done before").unwrap_or_default();
+    let end = text.find("# How to work").unwrap_or_default();
+    insta::assert_snapshot!("earlier", &text[start..end]);
+    let resumed = Prompt {
+        resumed: true,
+        ..going_on
+    };
+    assert!(
+        !first_turn(&resumed).contains("before you"),
+        "its session knows"
+    );
 }

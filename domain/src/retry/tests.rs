@@ -31,6 +31,19 @@ fn tally(attempts: u32, interruptions: u32) -> Tally {
 }
 
 #[test]
+fn who_is_overtaken_brings_its_work_on_top_until_it_happened_too_often() {
+    for rounds in 0..MAX_OVERTAKEN - 1 {
+        assert_eq!(overtaken(rounds, "cloud-code/1-a"), None, "{rounds}");
+    }
+    for rounds in [MAX_OVERTAKEN - 1, MAX_OVERTAKEN, u32::MAX] {
+        let reason = overtaken(rounds, "cloud-code/1-a").map(|reason| reason.to_string());
+        let words = reason.unwrap_or_default();
+        assert!(words.contains("cloud-code/1-a"), "{words}");
+        assert!(words.contains("nothing of theirs was replaced"), "{words}");
+    }
+}
+
+#[test]
 fn the_table_of_causes() {
     let mut table = String::new();
     for cause in causes() {

@@ -29,6 +29,8 @@ pub enum TaskEvent {
     PullRequestOpened(ExecutionId),
     /// The gate refused the result.
     PublishFailed(ExecutionId, BlockedReason),
+    /// Somebody else pushed to its branch before the result could be: it is worked on again, on top.
+    Overtaken(ExecutionId),
     /// A person answered what it was blocked on.
     Answered,
     /// The operator lets the refused result pass, this once.
@@ -66,7 +68,8 @@ impl TaskEvent {
             | Self::CostLimitReached(execution)
             | Self::ExecutionFailed(execution, _, _)
             | Self::PullRequestOpened(execution)
-            | Self::PublishFailed(execution, _) => Some(execution),
+            | Self::PublishFailed(execution, _)
+            | Self::Overtaken(execution) => Some(execution),
             Self::Accepted
             | Self::Rejected
             | Self::Assigned(_)
@@ -129,6 +132,7 @@ impl TaskState {
             | TaskEvent::ExecutionFailed(_, _, _)
             | TaskEvent::PullRequestOpened(_)
             | TaskEvent::PublishFailed(_, _)
+            | TaskEvent::Overtaken(_)
             | TaskEvent::Answered
             | TaskEvent::PassedOnce
             | TaskEvent::ChangesRequested
@@ -161,6 +165,7 @@ fn on_triage(event: &TaskEvent) -> Step<TaskState> {
         | TaskEvent::ExecutionFailed(_, _, _)
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::Answered
         | TaskEvent::PassedOnce
         | TaskEvent::PullRequestMerged
@@ -186,6 +191,7 @@ fn on_pending(event: &TaskEvent) -> Step<TaskState> {
         | TaskEvent::ExecutionFailed(_, _, _)
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::PassedOnce
         | TaskEvent::PullRequestMerged
         | TaskEvent::PullRequestClosed
@@ -216,6 +222,7 @@ fn on_working(execution: &ExecutionId, event: &TaskEvent, assigned: bool) -> Ste
         | TaskEvent::Rejected
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::PassedOnce
         | TaskEvent::PullRequestMerged
         | TaskEvent::PullRequestClosed
@@ -228,6 +235,7 @@ fn on_publishing(execution: &ExecutionId, event: &TaskEvent) -> Step<TaskState> 
     match event {
         TaskEvent::PullRequestOpened(_) => moved(TaskState::Review),
         TaskEvent::PublishFailed(_, reason) => moved(TaskState::Blocked(reason.clone())),
+        TaskEvent::Overtaken(_) => moved(TaskState::Pending),
         // The result can no longer be had (its agent is gone for good): do the work again.
         TaskEvent::ExecutionFailed(_, cause, after) => moved(match after {
             AfterFailure::Retry => TaskState::Pending,
@@ -265,6 +273,7 @@ fn on_review(event: &TaskEvent) -> Step<TaskState> {
         | TaskEvent::ExecutionFailed(_, _, _)
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::Answered
         | TaskEvent::PassedOnce
         | TaskEvent::PullRequestMerged
@@ -304,6 +313,7 @@ fn on_blocked(reason: &BlockedReason, event: &TaskEvent) -> Step<TaskState> {
         | TaskEvent::ExecutionFailed(_, _, _)
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::PullRequestMerged
         | TaskEvent::PullRequestClosed
         | TaskEvent::CancelRequested(_) => Err(Denied::NotPossible),
@@ -323,6 +333,7 @@ fn on_failed(event: &TaskEvent) -> Step<TaskState> {
         | TaskEvent::ExecutionFailed(_, _, _)
         | TaskEvent::PullRequestOpened(_)
         | TaskEvent::PublishFailed(_, _)
+        | TaskEvent::Overtaken(_)
         | TaskEvent::Answered
         | TaskEvent::PassedOnce
         | TaskEvent::PullRequestMerged

@@ -1,9 +1,13 @@
 //! What is kept of a task.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentType;
 use crate::cost::{MicroUsd, Tokens, Usage};
+use crate::dependencies::Standing;
+use crate::handover::Brought;
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid, ProjectName, TaskId};
 use crate::issue::IssueRef;
 use crate::limit::{Amount, Level, Measure};
@@ -47,6 +51,9 @@ pub struct Task {
     pub coding_cli: CodingCliName,
     /// Numbers of the issues it waits for.
     pub depends_on: Vec<u64>,
+    /// How those of them stand that the tracker was asked for.
+    #[serde(default)]
+    pub standings: BTreeMap<u64, Standing>,
     /// The branch it owns, without `refs/heads/`.
     pub branch: String,
     /// The commit that the current or next execution starts from.
@@ -75,6 +82,9 @@ pub struct Task {
     pub max_attempts: u32,
     /// Executions since the last human input that ended without fault of the task.
     pub interruptions: u32,
+    /// How often in a row somebody else's push came before its result.
+    #[serde(default)]
+    pub overtaken: u32,
     /// It is not placed before this time.
     pub not_before: Option<Timestamp>,
     /// The number of the last execution; 0 where there was none.
@@ -95,6 +105,12 @@ pub struct Task {
     pub keep: bool,
     /// The execution that `base` was fetched for.
     pub prepared: u32,
+    /// The execution whose commits are being brought to the host, because the task leaves its agent.
+    #[serde(default)]
+    pub bringing: Option<ExecutionId>,
+    /// Commits of an earlier agent that are on the host and not pushed.
+    #[serde(default)]
+    pub brought: Option<Brought>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its first execution was assigned.
@@ -260,6 +276,8 @@ pub enum MessageKind {
     Answer,
     /// What the gate found in the result.
     Gate,
+    /// The commits that somebody else pushed to the branch while the agent worked.
+    Pushed,
 }
 
 /// A task's pull request.

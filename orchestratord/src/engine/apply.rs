@@ -4,8 +4,10 @@
 mod account;
 mod agent;
 mod credential;
+mod dependencies;
 mod effect;
 mod ended;
+mod handover;
 mod issue;
 mod operator;
 mod task;
@@ -184,6 +186,7 @@ pub(super) fn event_kind(event: &TaskEvent, next: &TaskState) -> &'static str {
         (TaskEvent::ChangesRequested, _) => "changes_requested",
         (TaskEvent::RetryRequested, _) => "retry_requested",
         (TaskEvent::ExecutionFailed(..), TaskState::Pending) => "retrying",
+        (TaskEvent::Overtaken(_), _) => "overtaken",
         (_, TaskState::Publishing(_)) => "publishing",
         (
             TaskEvent::Rejected

@@ -36,6 +36,11 @@ pub enum Effect {
         /// The task.
         task: TaskId,
     },
+    /// Fetches what an agent committed that the task leaves, checks it, and keeps it on the host.
+    Bring {
+        /// The execution whose commits they are.
+        execution: ExecutionId,
+    },
     /// Fetches the result from the agent, checks it, and pushes it.
     Publish {
         /// The execution whose result it is.
@@ -86,6 +91,7 @@ impl Effect {
         match self {
             Self::Inspect { project, number } => format!("inspect/{project}/{number}"),
             Self::Prepare { task } => format!("prepare/{task}"),
+            Self::Bring { execution } => format!("bring/{}", execution.task),
             Self::Publish { execution, .. } => format!("publish/{}", execution.task),
             Self::OpenPullRequest { task } => format!("open/{task}"),
             Self::Comment { task } => format!("comment/{task}"),
@@ -101,7 +107,7 @@ impl Effect {
     pub fn task(&self) -> Option<&TaskId> {
         match self {
             Self::Inspect { .. } => None,
-            Self::Publish { execution, .. } => Some(&execution.task),
+            Self::Bring { execution } | Self::Publish { execution, .. } => Some(&execution.task),
             Self::NotifyRequest { request } => Some(&request.task),
             Self::Prepare { task }
             | Self::OpenPullRequest { task }
@@ -119,6 +125,7 @@ impl Effect {
             Self::OpenPullRequest { .. } | Self::Comment { .. } => true,
             Self::Inspect { .. }
             | Self::Prepare { .. }
+            | Self::Bring { .. }
             | Self::Publish { .. }
             | Self::Merge { .. }
             | Self::Close { .. }

@@ -225,6 +225,8 @@ pub enum RecordBody {
 pub struct Ended {
     /// How.
     pub how: EndedHow,
+    /// Where its branch stands, where it says so.
+    pub head: Option<Oid>,
     /// The coding CLI's last words, or the error.
     pub last_words: String,
 }
@@ -280,8 +282,25 @@ pub enum Done {
         /// Whether an operator may pass it.
         passable: bool,
     },
+    /// Somebody else pushed to the branch before; nothing of theirs was replaced.
+    Overtaken {
+        /// Where they left the branch.
+        head: Oid,
+        /// Their commits, a line each, the newest first.
+        commits: Vec<String>,
+    },
     /// The agent does not have the result any more.
     ResultLost {
+        /// Why.
+        why: String,
+    },
+    /// The commits of the agent before are on the host.
+    Brought {
+        /// The last of them, as it is there.
+        head: Oid,
+    },
+    /// The commits of the agent before cannot be had.
+    NotBrought {
         /// Why.
         why: String,
     },

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::agent::{Agent, AgentEvent, AgentState, AgentType};
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::{Execution, ExecutionState};
+use cloud_code_domain::handover::predecessor;
 use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::limit::Level;
 use cloud_code_domain::placement::{Candidate, Seat, place};
-use cloud_code_domain::task::{Task, TaskEvent, TaskState, TaskStateName};
+use cloud_code_domain::task::{Task, TaskEvent, TaskState};
 use cloud_code_domain::time::Timestamp;
 
 use super::effect::Effect;
@@ -22,8 +24,10 @@ pub enum Wait {
     Halted,
     /// A back-off runs until then.
     BackOff(Timestamp),
-    /// Issues that are not done.
-    Dependencies(Vec<u64>),
+    /// Issues that are not done, each with how it stands.
+    Dependencies(Vec<(u64, Verdict)>),
+    /// It and these wait for each other: a person has to take one of the dependencies out.
+    Circle(Vec<u64>),
     /// Its account is parked.
     Account(Parking),
     /// Its project's daily limit is reached; it goes on with the next day, or when an operator
@@ -31,6 +35,8 @@ pub enum Wait {
     DailyLimit(Level),
     /// The host is short of room.
     Disk,
+    /// What the agent before committed is being fetched from it.
+    Handover(AgentId),
     /// Its base cannot be fetched; the last error.
     Base(String),
     /// An agent, or one of the places for running executions.
@@ -52,7 +58,15 @@ impl World {
         if let Some(until) = task.not_before.filter(|until| *until > self.now) {
             return Some(Wait::BackOff(until));
         }
-        let open = self.open_dependencies(task);
+        let before = task.bringing.as_ref();
+        if let Some(before) = before.and_then(|id| self.executions.get(id)) {
+            return Some(Wait::Handover(before.agent.clone()));
+        }
+        if let Some(circle) = self.circles.get(&task.id) {
+            return Some(Wait::Circle(circle.clone()));
+        }
+        let mut open = self.dependencies_of(task);
+        open.retain(|(_, verdict)| verdict.waits());
         if !open.is_empty() {
             return Some(Wait::Dependencies(open));
         }
@@ -72,30 +86,10 @@ impl World {
             .map(Wait::Base)
     }
 
-    /// Numbers of the issues that a task waits for: those of live tasks of its project that are not
-    /// done. What we have no task of cannot be waited for.
-    fn open_dependencies(&self, task: &Task) -> Vec<u64> {
-        let open = |number: &u64| {
-            self.tasks.values().any(|other| {
-                other.project == task.project
-                    && other.id != task.id
-                    && other
-                        .issue
-                        .as_ref()
-                        .is_some_and(|issue| issue.number == *number)
-                    && other.state.name() != TaskStateName::Completed
-                    && !other.state.is_finished()
-            })
-        };
-        task.depends_on
-            .iter()
-            .copied()
-            .filter(|number| open(number))
-            .collect()
-    }
-
     /// Places what can be placed. A task whose base is not fetched yet is prepared first.
     pub(super) fn schedule(&mut self) {
+        self.look_up_dependencies();
+        self.find_circles();
         let candidates = self.candidates();
         if candidates.is_empty() {
             return;
@@ -178,12 +172,18 @@ impl World {
         let Some(task) = self.tasks.get(&id.task) else {
             return;
         };
+        let resume = task.keep && task.agent.as_ref() == Some(agent);
+        let last = ExecutionId {
+            task: id.task.clone(),
+            number: task.executions,
+        };
         let execution = Execution {
             agent: agent.clone(),
             coding_cli: task.coding_cli.clone(),
             state: ExecutionState::Starting,
+            predecessor: predecessor(task, &base, self.executions.get(&last), resume),
             base,
-            resume: task.keep && task.agent.as_ref() == Some(agent),
+            resume,
             stop: None,
             head: None,
             conversation_to: task.conversation.next(),
@@ -208,6 +208,8 @@ impl World {
             task.report.blocked_reason = None;
         });
         let event = TaskEvent::Assigned(id.clone());
+        // What is worked on here again is not cleaned under the hands of who does.
+        self.live_mut(agent).cleaning.remove(&id.task);
         // It is pending, so it can be assigned.
         let _moved = self.move_task(&id.task, &event, EventActor::Engine, agent.as_str());
         self.live_mut(agent);

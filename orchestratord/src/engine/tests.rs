@@ -2,6 +2,7 @@
 
 mod backend;
 mod bench;
+mod flow;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;

@@ -39,6 +39,12 @@ pub struct World {
     pub host: HostRecord,
     /// Tasks that are not finished, and finished ones that are still being cleaned up.
     pub tasks: BTreeMap<TaskId, Task>,
+    /// Those tasks by the issues that they are made from; derived.
+    pub(crate) by_issue: BTreeMap<(ProjectName, u64), BTreeSet<TaskId>>,
+    /// Pending tasks that wait for each other, with the issues of their circle; derived.
+    pub(crate) circles: BTreeMap<TaskId, Vec<u64>>,
+    /// When the tracker was asked last for an issue that a task depends on; never stored.
+    pub(crate) looked_up: BTreeMap<(ProjectName, u64), Timestamp>,
     /// Executions of those tasks.
     pub executions: BTreeMap<ExecutionId, Execution>,
     /// Agents, retired ones too.

@@ -142,7 +142,15 @@ pub(super) fn action(world: &World, action: v1::Action) -> Result<Action, Status
                     "" => None,
                     name => Some(agent_of(world, &task, name)?),
                 };
-                Action::Reassign { task, agent }
+                let coding_cli = match reassign.coding_cli.as_str() {
+                    "" => None,
+                    name => Some(name.parse().map_err(invalid)?),
+                };
+                Action::Reassign {
+                    task,
+                    agent,
+                    coding_cli,
+                }
             }
             Wire::SetPriority(set) => Action::SetPriority {
                 task: task(&set.task)?,

@@ -14,6 +14,8 @@ use cloud_code_domain::task::{BlockedReason, Task, TaskState, possible_actions, 
 use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 
+use cloud_code_domain::dependencies::Verdict;
+
 use crate::config::{ProjectConfig, RuntimeKind, TrackerConfig};
 use crate::engine::{Wait, World};
 
@@ -124,13 +126,47 @@ fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
     if task.state != TaskState::Pending {
         return (waiting_sentence(task), None);
     }
+    let (detail, until) = pending_detail(world, task);
+    (format!("{detail}{}", no_such_issues(world, task)), until)
+}
+
+/// What a task names as its dependency and is no issue: it is not waited for.
+fn no_such_issues(world: &World, task: &Task) -> String {
+    let named = world.dependencies_of(task).into_iter();
+    let missing = named.filter(|(_, verdict)| *verdict == Verdict::Missing);
+    let missing: Vec<String> = missing.map(|(number, _)| format!("#{number}")).collect();
+    match missing.as_slice() {
+        [] => String::new(),
+        [one] => format!("; there is no issue {one} to wait for"),
+        more => format!("; there are no issues {} to wait for", more.join(", ")),
+    }
+}
+
+fn pending_detail(world: &World, task: &Task) -> (String, Option<i64>) {
     match world.wait_of(task) {
         None | Some(Wait::Agent) => (waits_for_agent(world, task), None),
         Some(Wait::Halted) => ("halted by the operator".into(), None),
         Some(Wait::BackOff(until)) => ("tried again after a pause".into(), Some(until.0)),
-        Some(Wait::Dependencies(numbers)) => {
-            let numbers: Vec<String> = numbers.iter().map(|number| format!("#{number}")).collect();
-            (format!("waits for {}", numbers.join(", ")), None)
+        Some(Wait::Dependencies(open)) => {
+            let open = open.iter().map(|(number, why)| match why {
+                Verdict::Task => format!("#{number}"),
+                Verdict::Open | Verdict::Unknown | Verdict::Done | Verdict::Missing => {
+                    format!("#{number} ({why})")
+                }
+            });
+            let open: Vec<String> = open.collect();
+            (format!("waits for {}", open.join(", ")), None)
+        }
+        Some(Wait::Circle(numbers)) => {
+            let numbers = numbers.iter().map(|number| format!("#{number}"));
+            let numbers: Vec<String> = numbers.take(10).collect();
+            (
+                format!(
+                    "{} wait for each other: take one dependency out",
+                    numbers.join(", ")
+                ),
+                None,
+            )
         }
         Some(Wait::Account(Parking::UsageLimit { until })) => {
             ("its account is parked: a usage limit".into(), Some(until.0))
@@ -151,6 +187,7 @@ fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
             Some(world.now.next_day().0),
         ),
         Some(Wait::Disk) => ("the host is short of room".into(), None),
+        Some(Wait::Handover(agent)) => (format!("what {agent} committed is being fetched"), None),
         Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
     }
 }
@@ -540,6 +577,12 @@ pub fn snapshot(world: &World, operator: &str, host: &str, events: Vec<v1::Event
             .values()
             .filter(|request| request.state == CredentialState::Pending)
             .map(|request| approval(world, request))
+            .collect(),
+        coding_clis: world
+            .config
+            .coding_clis
+            .keys()
+            .map(ToString::to_string)
             .collect(),
         accounts: world
             .config

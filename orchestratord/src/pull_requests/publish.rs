@@ -73,6 +73,9 @@ impl Publisher {
         host: &dyn CodeHost,
     ) -> Result<Outcome<Done>, Trouble> {
         let mirror = self.mirrors.of(&project.name).await?;
+        if let Some(brought) = &task.brought {
+            return prepare_brought(&mirror, &brought.head).await;
+        }
         let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
         let own: BranchName = task.branch.parse().map_err(bad_branch)?;
         let access = host.git_access().await?;
@@ -132,10 +135,7 @@ impl Publisher {
             &[&default]
         };
         mirror.fetch(&access, branches).await?;
-        let pack = match self
-            .receive(execution, head, project.gate.pack_bytes)
-            .await?
-        {
+        let pack = match self.receive(execution, head, project).await? {
             Arrival::Whole(pack) => pack,
             Arrival::Gone(why) => return Ok(Outcome::Done(Done::ResultLost { why })),
         };
@@ -144,7 +144,7 @@ impl Publisher {
             limits: &project.gate,
             protected_paths: &project.protected_paths,
             known_secrets: &self.known_secrets.all(),
-            base: &execution.base,
+            base: execution.checked_from(),
             published: pushed,
             default_branch: &default,
             head,
@@ -155,11 +155,69 @@ impl Publisher {
             ended_at: execution.ended_at.unwrap_or(execution.started_at),
         };
         match self.gate.check(&input, pack).await {
-            Ok(accepted) => push_out(&mirror, &access, &branch, accepted, pushed).await,
+            Ok(accepted) => {
+                let parcel = Parcel {
+                    mirror: &mirror,
+                    access: &access,
+                    branch: &branch,
+                    default: &default,
+                    accepted,
+                    expected: pushed,
+                };
+                parcel.push().await
+            }
             Err(GateError::Rejected { findings, passable }) => {
                 let findings = findings.iter().map(ToString::to_string).collect();
                 Ok(Outcome::Done(Done::Rejected { findings, passable }))
             }
+            Err(GateError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+
+    /// Brings what an agent committed into the mirror, for the next agent to go on with. It is checked
+    /// like a result, but for what is a matter of judgement: that is looked at when all of it is to be
+    /// pushed. Doing it again gives the same commits.
+    ///
+    /// # Errors
+    /// As the code host, its repository and the agent's link.
+    pub async fn bring(
+        &self,
+        (task, execution): (&Task, &Execution),
+        project: &ProjectConfig,
+        host: &dyn CodeHost,
+    ) -> Result<Outcome<Done>, Trouble> {
+        let lost = |why: String| Ok(Outcome::Done(Done::NotBrought { why }));
+        let Some(head) = &execution.head else {
+            return lost("it did not say what it committed".into());
+        };
+        let mirror = self.mirrors.of(&project.name).await?;
+        let default: BranchName = project.default_branch.parse().map_err(bad_branch)?;
+        let access = host.git_access().await?;
+        mirror.fetch(&access, &[&default]).await?;
+        let pack = match self.receive(execution, head, project).await? {
+            Arrival::Whole(pack) => pack,
+            Arrival::Gone(why) => return lost(why),
+        };
+        let input = GateInput {
+            mirror: &mirror,
+            limits: &project.gate,
+            protected_paths: &project.protected_paths,
+            known_secrets: &[],
+            base: execution.checked_from(),
+            published: None,
+            default_branch: &default,
+            head,
+            passed: true,
+            identity: &self.identity,
+            task: &task.id,
+            title: &task.title,
+            ended_at: execution.ended_at.unwrap_or(execution.started_at),
+        };
+        match self.gate.check(&input, pack).await {
+            Ok(accepted) => Ok(Outcome::Done(Done::Brought {
+                head: accepted.head,
+            })),
+            Err(rejected @ GateError::Rejected { .. }) => lost(rejected.to_string()),
             Err(GateError::Trouble(trouble)) => Err(trouble),
         }
     }
@@ -170,18 +228,24 @@ impl Publisher {
         &self,
         execution: &Execution,
         head: &Oid,
-        most: u64,
+        project: &ProjectConfig,
     ) -> Result<Arrival, Trouble> {
         let later = |error: std::io::Error| Trouble::Later {
             what: format!("the result cannot be stored: {error}"),
             until: None,
         };
+        let most = project.gate.pack_bytes;
         crate::app::make_private(&self.incoming).map_err(later)?;
         let file = tempfile::tempfile_in(&self.incoming).map_err(later)?;
         let mut file = File::from_std(file);
         let mut parts = self
             .sessions
-            .request_result(&execution.agent, &execution.id, head, &execution.base)
+            .request_result(
+                &execution.agent,
+                &execution.id,
+                head,
+                execution.checked_from(),
+            )
             .await?;
         let mut size: u64 = 0;
         while let Some(part) = parts.recv().await {
@@ -209,28 +273,68 @@ impl Publisher {
     }
 }
 
-async fn push_out(
-    mirror: &Mirror,
-    access: &GitAccess,
-    branch: &WorkBranch,
+/// The next execution starts from what the agent before committed, which is in the mirror alone.
+async fn prepare_brought(mirror: &Mirror, head: &Oid) -> Result<Outcome<Done>, Trouble> {
+    if !mirror.contains(head).await? {
+        let what = format!("the mirror lost {head}, which an agent before committed");
+        return Err(Trouble::Refused { what });
+    }
+    Ok(Outcome::Done(Done::Prepared {
+        base: head.clone(),
+        pull_request_head: None,
+    }))
+}
+
+/// A checked result on its way out.
+struct Parcel<'a> {
+    mirror: &'a Mirror,
+    access: &'a GitAccess,
+    branch: &'a WorkBranch,
+    default: &'a BranchName,
     accepted: Accepted,
-    expected: Option<&Oid>,
-) -> Result<Outcome<Done>, Trouble> {
-    match push(mirror, access, branch, &accepted.head, expected).await? {
-        Pushed::Pushed | Pushed::AlreadyThere => Ok(Outcome::Done(Done::Published {
-            head: accepted.head,
-            added: accepted.added,
-            removed: accepted.removed,
-            files: accepted.files,
-        })),
-        Pushed::Conflict { found } => {
-            let found = found.map_or_else(|| "gone".to_owned(), |found| format!("at {found}"));
-            let what = format!(
-                "somebody else moved the branch {}: it is {found}; nothing was replaced. A retry \
-                 goes on from what they pushed",
-                branch.name()
-            );
-            Err(Trouble::Refused { what })
+    /// Where the branch is expected; none: nowhere.
+    expected: Option<&'a Oid>,
+}
+
+impl Parcel<'_> {
+    async fn push(self) -> Result<Outcome<Done>, Trouble> {
+        let head = &self.accepted.head;
+        match push(self.mirror, self.access, self.branch, head, self.expected).await? {
+            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head.clone())),
+            Pushed::Conflict { .. } => self.overtaken().await,
         }
+    }
+
+    fn published(&self, head: Oid) -> Outcome<Done> {
+        Outcome::Done(Done::Published {
+            head,
+            added: self.accepted.added,
+            removed: self.accepted.removed,
+            files: self.accepted.files,
+        })
+    }
+
+    /// The branch is not where it was expected. What is there is brought here, and nothing of it is
+    /// replaced: the agent puts its work on top.
+    async fn overtaken(&self) -> Result<Outcome<Done>, Trouble> {
+        let name = self.branch.name();
+        let fetched = self.mirror.fetch(self.access, &[name]).await?;
+        let Some(found) = fetched.get(name).cloned().flatten() else {
+            let what = format!(
+                "somebody else removed the branch {name}; nothing was pushed. A retry makes it anew"
+            );
+            return Err(Trouble::Refused { what });
+        };
+        // They pushed on top of what an earlier call of ours had pushed.
+        if self.mirror.is_ancestor(&self.accepted.head, &found).await? {
+            return Ok(self.published(found));
+        }
+        let default = self.mirror.head(self.default).await?;
+        let known: Vec<&Oid> = self.expected.into_iter().chain(&default).collect();
+        let commits = self.mirror.commits(&found, &known).await?;
+        Ok(Outcome::Done(Done::Overtaken {
+            head: found,
+            commits,
+        }))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::execution::{Execution, StopReason};
+use cloud_code_domain::handover::Predecessor;
 use cloud_code_domain::id::ExecutionId;
 use cloud_code_domain::task::{Message, MessageKind, Task};
 use cloud_code_proto::v1;
@@ -97,6 +98,7 @@ impl Briefing {
                 .agent_type
                 .map(|kind| kind.to_string())
                 .unwrap_or_default(),
+            earlier: execution.predecessor.as_ref().map(|by| earlier(by, task)),
         })
     }
 
@@ -130,6 +132,16 @@ impl Briefing {
     }
 }
 
+fn earlier(by: &Predecessor, task: &Task) -> v1::Earlier {
+    v1::Earlier {
+        agent: by.agent.to_string(),
+        coding_cli: by.coding_cli.to_string(),
+        from: by.from.to_string(),
+        summary: task.report.summary.clone().unwrap_or_default(),
+        changes: task.report.changes_summary.clone(),
+    }
+}
+
 pub(super) fn message(message: &Message) -> v1::Message {
     v1::Message {
         kind: match message.kind {
@@ -137,6 +149,7 @@ pub(super) fn message(message: &Message) -> v1::Message {
             MessageKind::Review => "review",
             MessageKind::Answer => "answer",
             MessageKind::Gate => "gate",
+            MessageKind::Pushed => "pushed",
         }
         .into(),
         author: message.author.clone(),

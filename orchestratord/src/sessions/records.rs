@@ -59,6 +59,7 @@ pub(super) fn read(record: v1::Record) -> Result<Record, Malformed> {
 
 fn read_ended(ended: v1::Ended) -> Result<Ended, Malformed> {
     let kind = v1::EndKind::try_from(ended.kind).map_err(|why| malformed("kind", why))?;
+    let head = ended.head.parse().ok();
     let how = match kind {
         v1::EndKind::Succeeded => EndedHow::Succeeded {
             head: ended.head.parse().map_err(|why| malformed("head", why))?,
@@ -73,6 +74,7 @@ fn read_ended(ended: v1::Ended) -> Result<Ended, Malformed> {
     };
     Ok(Ended {
         how,
+        head,
         last_words: ended.last_words,
     })
 }

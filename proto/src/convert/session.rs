@@ -91,6 +91,7 @@ fn kind_word(kind: MessageKind) -> &'static str {
         MessageKind::Review => "review",
         MessageKind::Answer => "answer",
         MessageKind::Gate => "gate",
+        MessageKind::Pushed => "pushed",
     }
 }
 
@@ -115,10 +116,11 @@ impl TryFrom<v1::Message> for Message {
             MessageKind::Review,
             MessageKind::Answer,
             MessageKind::Gate,
+            MessageKind::Pushed,
         ]
         .into_iter()
         .find(|kind| kind_word(*kind) == message.kind)
-        .ok_or_else(|| malformed("Message.kind", "one of steer, review, answer, gate"))?;
+        .ok_or_else(|| malformed("Message.kind", "one of steer, review, answer, gate, pushed"))?;
         Ok(Self {
             kind,
             author: message.author,

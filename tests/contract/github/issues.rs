@@ -208,3 +208,25 @@ async fn what_is_no_issue_is_none() -> Result<()> {
     scene.end();
     Ok(())
 }
+
+#[tokio::test]
+async fn how_an_issue_stands_that_is_no_task_costs_two_requests() -> Result<()> {
+    let scene = Scene::set().await?;
+    let number = scene.forge.create_issue("eve", "t", "b");
+    let asked = |scene: &Scene, before: usize| scene.forge.requests()[before..].to_vec();
+    let before = scene.forge.requests().len();
+    assert!(read(&scene, number).await?.open);
+    let requests = asked(&scene, before);
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    let issue = format!("/issues/{number}");
+    assert!(requests[0].ends_with(&issue), "{requests:?}");
+    let events = format!("{issue}/events");
+    assert!(requests[1].contains(&events), "{requests:?}");
+    scene.forge.close("eve", number);
+    assert!(!read(&scene, number).await?.open);
+    let before = scene.forge.requests().len();
+    assert!(scene.github.issue(9_999).await?.is_none(), "there is none");
+    assert_eq!(asked(&scene, before).len(), 1);
+    scene.end();
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cloud_code_proto::v1::action::Action;
-use cloud_code_tests::cluster::until;
+use cloud_code_tests::cluster::{PATIENCE, until};
 use cloud_code_tests::forge::Forge;
 
 use super::{LABEL, Scene, script};
@@ -141,6 +141,67 @@ async fn an_issue_waits_for_what_it_depends_on() -> Result<()> {
     // It was started from what was merged.
     let branch = scene.pull_of(&task).await?.branch;
     assert_eq!(scene.forge.read_file(&branch, "hello.txt").await?, "Hello");
+    scene.end();
+    Ok(())
+}
+
+/// Waits until the task says so of itself.
+async fn says(scene: &Scene, task: &str, words: &str) -> Result<()> {
+    let says = |task: &cloud_code_proto::v1::Task| task.state_detail.contains(words);
+    let operator = scene.cluster.operator()?;
+    operator.wait_for(task, words, PATIENCE, says).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_that_is_no_task_is_waited_for_until_it_is_closed() -> Result<()> {
+    let scene = Scene::set().await?;
+    let plain = scene.forge.create_issue("ada", "By hand", "Ada does it.");
+    let ours = scene.issue("Ours", "hang");
+    let cancelled = scene.cluster.task_of(ours).await?;
+    let body = script(&format!("Depends on #{plain}, #{ours} and #9999"), STEPS);
+    let issue = scene
+        .forge
+        .create_issue_labelled("ada", "Say hello", &body, &[LABEL]);
+    let task = scene.cluster.task_of(issue).await?;
+    says(
+        &scene,
+        &task,
+        &format!("waits for #{plain} (open), #{ours};"),
+    )
+    .await?;
+    says(&scene, &task, "there is no issue #9999").await?;
+    // Our task ends, its issue does not.
+    scene.forge.unlabel("ada", ours, LABEL);
+    scene.cluster.task_in(&cancelled, "cancelled").await?;
+    says(&scene, &task, &format!("#{ours} (open)")).await?;
+    scene.forge.close("ada", ours);
+    says(&scene, &task, &format!("waits for #{plain} (open);")).await?;
+    scene.forge.close("ada", plain);
+    scene.cluster.task_in(&task, "review").await?;
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_wait_for_each_other_say_so() -> Result<()> {
+    let scene = Scene::set().await?;
+    let first = scene.forge.create_issue("ada", "First", "Depends on #2");
+    let body = script(&format!("Depends on #{first}"), STEPS);
+    let second = scene
+        .forge
+        .create_issue_labelled("ada", "Second", &body, &[LABEL]);
+    assert_eq!((first, second), (1, 2));
+    let second = scene.cluster.task_of(second).await?;
+    says(&scene, &second, "waits for #1 (open)").await?;
+    scene.forge.label("ada", first, LABEL);
+    let task = scene.cluster.task_of(first).await?;
+    for task in [&task, &second] {
+        says(&scene, task, "#1, #2 wait for each other").await?;
+    }
+    scene.forge.close("ada", first);
+    scene.cluster.task_in(&task, "cancelled").await?;
+    scene.cluster.task_in(&second, "review").await?;
     scene.end();
     Ok(())
 }

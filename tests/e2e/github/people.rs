@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use cloud_code_tests::cluster::{asked_until, until};
 use cloud_code_tests::forge::Fault;
 
-use super::{LABEL, Scene};
+use super::{LABEL, PullRequest, Scene};
 
 /// Works until the test lets it go on.
 fn held(scene: &Scene, steps: &str) -> String {
@@ -145,6 +145,75 @@ async fn what_a_person_pushed_is_the_base_of_the_next_execution() -> Result<()> 
         "by hand"
     );
     scene.end();
+    Ok(())
+}
+
+/// A person pushes a file in the middle of a turn; how the branch ends.
+async fn overtaken(file: &str, then: &str) -> Result<(Scene, PullRequest)> {
+    let scene = Scene::set().await?;
+    let gate = scene.cluster.root().join("go");
+    let steps = format!(
+        "write first.txt 1\ncommit First\nend-turn\nwrite second.txt 2\ncommit Second\n\
+         wait-for {}\nend-turn\n{then}",
+        gate.display()
+    );
+    let (_, task, pull) = scene.reviewed("Say hello", &steps).await?;
+    scene.forge.comment("ada", pull.number, "Please go on.");
+    scene.cluster.task_in(&task, "in_progress").await?;
+    let theirs = scene
+        .forge
+        .push_by_person("ada", &pull.branch, file, "by hand", "By hand")
+        .await?;
+    let_go(&scene)?;
+    let after = until("a push on top", || {
+        let pulls = scene.forge.pull_requests();
+        pulls
+            .into_iter()
+            .find(|now| now.head != pull.head && now.head != theirs)
+    })
+    .await?;
+    let done = scene.cluster.task_in(&task, "review").await?;
+    assert_eq!(done.attempts, 0, "no attempt is counted");
+    let on_top = scene
+        .forge
+        .git(&["merge-base", &theirs, &after.head])
+        .await?;
+    assert_eq!(on_top, theirs, "nothing of theirs is replaced");
+    let operator = scene.cluster.operator()?;
+    let detail = operator.task(&task).await?;
+    let mut told = detail.conversation.iter();
+    let theirs = told
+        .find(|said| said.kind == "pushed")
+        .context("not told")?;
+    assert!(
+        theirs.delivered && theirs.text.contains("By hand"),
+        "{theirs:?}"
+    );
+    scene.end();
+    Ok((scene, after))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_in_the_middle_of_a_turn_is_built_upon_without_an_operator() -> Result<()> {
+    let (scene, pull) = overtaken("theirs.txt", "write third.txt 3\ncommit Third").await?;
+    for (file, text) in [
+        ("theirs.txt", "by hand"),
+        ("second.txt", "2"),
+        ("third.txt", "3"),
+    ] {
+        let found = scene.forge.read_file(&pull.branch, file).await?;
+        assert_eq!(found.trim(), text, "{file}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_that_conflict_with_a_push_are_kept_for_the_agent_to_put_on_top() -> Result<()> {
+    let pick = "run git cherry-pick -X theirs \
+                HEAD..$(git for-each-ref --format='%(refname)' refs/cloud-code/kept)";
+    let (scene, pull) = overtaken("second.txt", pick).await?;
+    let found = scene.forge.read_file(&pull.branch, "second.txt").await?;
+    assert_eq!(found.trim(), "2", "the agent decided");
     Ok(())
 }
 

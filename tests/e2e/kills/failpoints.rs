@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cloud_code_tests::kill_loop;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::super::PROGRAMS;
 
@@ -46,22 +44,13 @@ const FAILPOINTS: [(&str, &str); 25] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_may_die_at_every_failpoint() -> Result<()> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut runs = JoinSet::new();
-    for (name, when) in FAILPOINTS {
-        let places = Arc::clone(&places);
-        runs.spawn(async move {
-            let _place = places.acquire_owned().await?;
-            let counts = kill_loop::dying_at(PROGRAMS, &format!("{name}={when}")).await;
-            let counts = counts.context(name)?;
-            ensure!(counts.are_clean(), "{name}: {counts}");
-            anyhow::Ok(())
-        });
-    }
-    while let Some(ended) = runs.join_next().await {
-        ended??;
-    }
-    Ok(())
+    let runs = futures_util::stream::iter(FAILPOINTS).map(|(name, when)| async move {
+        let counts = kill_loop::dying_at(PROGRAMS, &format!("{name}={when}")).await;
+        let counts = counts.context(name)?;
+        ensure!(counts.are_clean(), "{name}: {counts}");
+        Ok(())
+    });
+    runs.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(crate) static ENTRIES: &[Entry] = &[
     view(Command::ShowDiff, "diff", &["d"], TASKS, "diff", "Show what the task has changed"),
     act(Command::Priority, "priority", &["p"], TASKS, Tier::Now, "Set the priority: then 0 to 4", "task priority"),
     act(Command::Undo, "undo", &["u"], EVERYWHERE, Tier::Now, "Take back a change of priority, for ten seconds", "task priority"),
-    act(Command::Reassign, "reassign", &["m"], TASKS, Tier::Now, "Give the task to another agent", "task reassign"),
+    act(Command::Reassign, "reassign", &["m"], TASKS, Tier::Now, "Give the task to another agent or coding CLI", "task reassign"),
     act(Command::New, "new", &["n"], TASKS, Tier::Now, "Make a task", "task new"),
     act(Command::Cancel, "cancel", &["X"], TASKS, Tier::Ask, "End the task", "task cancel"),
     act(Command::Close, "close", &["C"], TASKS, Tier::Ask, "Close the pull request without a merge", "task close"),

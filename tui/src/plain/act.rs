@@ -153,9 +153,10 @@ fn of_task(task: &Task) -> Result<Option<Action>, Failure> {
         Task::Reject { task } => Action::Reject(task.clone()),
         Task::Retry { task } => Action::Retry(task.clone()),
         Task::Cancel { task } => Action::Cancel(task.clone()),
-        Task::Reassign { task, agent } => Action::Reassign(v1::Reassign {
+        Task::Reassign { task, agent, cli } => Action::Reassign(v1::Reassign {
             task: task.clone(),
             agent: agent.clone(),
+            coding_cli: cli.clone(),
         }),
         Task::Priority { task, priority } => Action::SetPriority(v1::SetPriority {
             task: task.clone(),

@@ -132,6 +132,8 @@ pub(crate) enum Choice {
     Agent(String),
     /// Gives the task to this agent; empty: to whom placement chooses.
     Reassign(String, String),
+    /// Gives the task to this coding CLI; its agent stays.
+    Handoff(String, String),
     /// Halts a project, or all of them.
     Halt(String),
     /// Lets a project go on, or all of them.
@@ -158,7 +160,10 @@ pub(crate) struct Item {
 pub(crate) fn items(state: &State, ui: &Ui, picker: &Picker) -> Vec<Item> {
     let mut all = match &picker.kind {
         PickKind::Palette => palette(state, ui),
-        PickKind::Agent(task) => agents(state, task),
+        PickKind::Agent(task) => agents(state, task)
+            .into_iter()
+            .chain(coding_clis(state, task))
+            .collect(),
         PickKind::Account => accounts(state),
         PickKind::Halt => projects(state, "halt", Choice::Halt),
         PickKind::Resume => projects(state, "resume", Choice::Resume),
@@ -238,6 +243,19 @@ fn agents(state: &State, task: &str) -> Vec<Item> {
     std::iter::once(any).chain(own).collect()
 }
 
+/// Another coding CLI goes on in the same worktree.
+fn coding_clis<'a>(state: &'a State, task: &'a str) -> impl Iterator<Item = Item> + 'a {
+    let now = state.tasks.get(task);
+    let now = now.map_or("", |task| task.wire.coding_cli.as_str());
+    let others = state.coding_clis.iter().filter(move |name| *name != now);
+    others.map(move |name| Item {
+        label: name.clone(),
+        about: format!("coding CLI, instead of {now}; the agent stays"),
+        choice: Choice::Handoff(task.to_owned(), name.clone()),
+        refused: None,
+    })
+}
+
 fn accounts(state: &State) -> Vec<Item> {
     let parked = selection::parked(state).into_iter();
     parked
@@ -315,13 +333,23 @@ fn choose(state: &mut State, ui: &mut Ui, item: Item, now: Now) -> Vec<Effect> {
             commands::select(state, ui, &id);
             effects
         }
-        Choice::Reassign(id, agent) => {
-            let Some(task) = state.tasks.get(&id) else {
-                return Vec::new();
+        Choice::Reassign(task, agent) => {
+            let coding_cli = String::new();
+            let reassign = v1::Reassign {
+                task,
+                agent,
+                coding_cli,
             };
-            let reassign = v1::Reassign { task: id, agent };
-            let ask = ask::on_task(task, action::Action::Reassign(reassign), false);
-            ask::send(state, ui, ask)
+            give(state, ui, reassign)
+        }
+        Choice::Handoff(task, coding_cli) => {
+            let agent = String::new();
+            let reassign = v1::Reassign {
+                task,
+                agent,
+                coding_cli,
+            };
+            give(state, ui, reassign)
         }
         Choice::Halt(project) => {
             let what = named(&project);
@@ -341,6 +369,14 @@ fn choose(state: &mut State, ui: &mut Ui, item: Item, now: Now) -> Vec<Effect> {
             ask::send(state, ui, ask)
         }
     }
+}
+
+fn give(state: &State, ui: &mut Ui, reassign: v1::Reassign) -> Vec<Effect> {
+    let Some(task) = state.tasks.get(&reassign.task) else {
+        return Vec::new();
+    };
+    let ask = ask::on_task(task, action::Action::Reassign(reassign), false);
+    ask::send(state, ui, ask)
 }
 
 fn named(project: &str) -> &str {

@@ -404,6 +404,21 @@ fn a_task_is_given_to_an_agent_of_its_project() {
     let reassign = v1::Reassign {
         task: "p8w5r6ef".to_owned(),
         agent: "acme-app.backend-3".to_owned(),
+        coding_cli: String::new(),
+    };
+    assert_eq!(asked[0].action, Wire::Reassign(reassign));
+}
+
+#[test]
+fn a_task_is_given_to_another_coding_cli_and_keeps_its_agent() {
+    let mut desk = Desk::at_task("#40");
+    desk.press("m");
+    desk.write("codex");
+    let asked = asked(&desk.press("enter"));
+    let reassign = v1::Reassign {
+        task: "p8w5r6ef".to_owned(),
+        agent: String::new(),
+        coding_cli: "codex".to_owned(),
     };
     assert_eq!(asked[0].action, Wire::Reassign(reassign));
 }

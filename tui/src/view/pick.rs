@@ -74,6 +74,7 @@ fn row(pen: &mut Pen<'_>, list: Rect, y: u16, item: &Item, chosen: bool) {
         Choice::Task(_)
         | Choice::Agent(_)
         | Choice::Reassign(..)
+        | Choice::Handoff(..)
         | Choice::Halt(_)
         | Choice::Resume(_)
         | Choice::Account(_) => String::new(),

@@ -270,6 +270,7 @@ pub(crate) fn snapshot(now: i64) -> v1::Snapshot {
             daily_token_limit: 25_000_000,
             warning: String::new(),
         }],
+        coding_clis: ["claude-code", "codex"].map(str::to_owned).into(),
         events: events(now),
         totals: Some(v1::Totals {
             halted: false,

@@ -49,6 +49,7 @@ fn fenced(number: u32) -> Vec<TaskEvent> {
         failed(AfterFailure::Block(BlockedReason::KeepsBeingInterrupted)),
         TaskEvent::PullRequestOpened(id()),
         TaskEvent::PublishFailed(id(), refused(number, true)),
+        TaskEvent::Overtaken(id()),
     ]
 }
 

@@ -42,11 +42,7 @@ impl World {
         let stale: Vec<TaskId> = hello
             .worktrees
             .into_iter()
-            .filter(|task| {
-                !self.tasks.get(task).is_some_and(|task| {
-                    !task.state.is_finished() && task.agent.as_ref() == Some(agent)
-                })
-            })
+            .filter(|task| !self.still_needed(agent, task))
             .collect();
         let live = self.live_mut(agent);
         live.connected = true;
@@ -73,6 +69,7 @@ impl World {
         if let Some(execution) = running {
             self.lost(&execution, detail);
         }
+        self.nothing_comes_from(agent, detail);
     }
 
     /// The execution is gone with its agent.
@@ -232,9 +229,6 @@ impl World {
     /// brings workstations up again has had its time. Should one come back, the fence holds, and what
     /// it has of them is cleaned.
     pub(super) fn give_up_absent(&mut self) {
-        let now = self.now.since_epoch();
-        // After a start nothing is known yet: its time begins now.
-        let absence = self.absence();
         let working = |agent: &Agent| match &agent.state {
             AgentState::Working(execution) => Some((agent.id.clone(), execution.clone())),
             AgentState::Provisioning
@@ -246,12 +240,7 @@ impl World {
         let working: Vec<(AgentId, ExecutionId)> =
             self.agents.values().filter_map(working).collect();
         for (agent, execution) in working {
-            let live = self.live.entry(agent).or_default();
-            if live.connected {
-                continue;
-            }
-            let absent = live.absent.get_or_insert(absence);
-            if let Sound::Silent(_) = absent.look(now) {
+            if self.stays_away(agent) {
                 self.lost(&execution, "its agent stays away");
                 self.change_task(&execution.task, |task| {
                     task.agent = None;
@@ -259,6 +248,23 @@ impl World {
                 });
             }
         }
+        for agent in self.bringing_from() {
+            if self.stays_away(agent.clone()) {
+                self.nothing_comes_from(&agent, "it stays away");
+            }
+        }
+    }
+
+    /// Whether an agent has been away for too long. After a start nothing is known yet: its time
+    /// begins now.
+    fn stays_away(&mut self, agent: AgentId) -> bool {
+        let (now, absence) = (self.now.since_epoch(), self.absence());
+        let live = self.live.entry(agent).or_default();
+        if live.connected {
+            return false;
+        }
+        let absent = live.absent.get_or_insert(absence);
+        matches!(absent.look(now), Sound::Silent(_))
     }
 
     /// Workstations that do not run are being brought up again by the fleet; what they did is

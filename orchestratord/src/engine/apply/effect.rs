@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloud_code_domain::dependencies::Standing;
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
@@ -38,7 +39,7 @@ impl World {
             Effect::Inspect { project, number } => {
                 facts.task = self.task_by_number(project, *number).cloned();
             }
-            Effect::Publish { execution, .. } => {
+            Effect::Bring { execution } | Effect::Publish { execution, .. } => {
                 facts.execution = self.executions.get(execution).cloned();
             }
             Effect::NotifyRequest { request } => {
@@ -94,7 +95,10 @@ impl World {
 
     fn effect_done(&mut self, effect: &Effect, done: Done) {
         match (effect, done) {
-            (_, Done::Inspected(inspected)) => self.inspected(*inspected),
+            (Effect::Inspect { project, number }, Done::Inspected(inspected)) => {
+                self.standing_seen(project, *number, &inspected);
+                self.inspected(*inspected);
+            }
             (
                 Effect::Prepare { task },
                 Done::Prepared {
@@ -121,8 +125,17 @@ impl World {
                 };
                 self.publish_failed(execution, reason);
             }
+            (Effect::Publish { execution, .. }, Done::Overtaken { head, commits }) => {
+                self.overtaken(execution, head, &commits);
+            }
             (Effect::Publish { execution, .. }, Done::ResultLost { why }) => {
                 self.failed(execution, &FailureCause::AgentLost, &why);
+            }
+            (Effect::Bring { execution }, Done::Brought { head }) => {
+                self.brought(execution, head);
+            }
+            (Effect::Bring { execution }, Done::NotBrought { why }) => {
+                self.not_brought(execution, &why);
             }
             (Effect::OpenPullRequest { task }, Done::PullRequestOpened(seen)) => {
                 self.pull_request_opened(task, &seen);
@@ -148,10 +161,14 @@ impl World {
             (
                 _,
                 Done::Notified
+                | Done::Inspected(_)
                 | Done::Prepared { .. }
                 | Done::Published { .. }
                 | Done::Rejected { .. }
+                | Done::Overtaken { .. }
                 | Done::ResultLost { .. }
+                | Done::Brought { .. }
+                | Done::NotBrought { .. }
                 | Done::PullRequestOpened(_)
                 | Done::Commented { .. }
                 | Done::Merged
@@ -161,8 +178,14 @@ impl World {
     }
 
     fn prepared(&mut self, task: &TaskId, base: Oid, pull_request_head: Option<Oid>) {
-        let pending = |task: &Task| task.state == TaskState::Pending;
-        if !self.tasks.get(task).is_some_and(pending) {
+        // One that was begun before commits were brought does not know of them.
+        let wanted = |task: &Task| {
+            let brought = task.brought.as_ref().map(|brought| &brought.head);
+            task.state == TaskState::Pending
+                && task.bringing.is_none()
+                && brought.is_none_or(|head| *head == base)
+        };
+        if !self.tasks.get(task).is_some_and(wanted) {
             return;
         }
         self.change_task(task, |task| {
@@ -179,6 +202,8 @@ impl World {
         let (added, removed, files) = stat;
         let published = head.clone();
         self.change_task(&execution.task, |task| {
+            task.overtaken = 0;
+            task.brought = None;
             let before = task.pull_request.take();
             task.pull_request = Some(PullRequestRecord {
                 number: before.as_ref().and_then(|record| record.number),
@@ -208,7 +233,7 @@ impl World {
         );
     }
 
-    fn publish_failed(&mut self, execution: &ExecutionId, reason: BlockedReason) {
+    pub(super) fn publish_failed(&mut self, execution: &ExecutionId, reason: BlockedReason) {
         let event = TaskEvent::PublishFailed(execution.clone(), reason);
         // A task that was ended meanwhile stays ended.
         let _moved = self.move_task(&execution.task, &event, EventActor::Engine, "");
@@ -251,6 +276,7 @@ impl World {
             Effect::Publish { execution, .. } => {
                 self.publish_failed(execution, BlockedReason::NeedsHuman(why));
             }
+            Effect::Bring { execution } => self.not_brought(execution, &why),
             Effect::OpenPullRequest { task } => {
                 let current = self
                     .tasks
@@ -273,6 +299,7 @@ impl World {
                 }
             }
             Effect::Inspect { project, number } => {
+                self.stands(project, *number, Standing::Missing);
                 let subject = Subject::Project(project.to_string());
                 self.record(
                     EventActor::Engine,

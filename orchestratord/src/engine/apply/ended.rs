@@ -5,9 +5,11 @@ use std::time::Duration;
 use cloud_code_domain::agent::AgentEvent;
 use cloud_code_domain::event::EventActor;
 use cloud_code_domain::execution::{ExecutionEvent, FailureCause, StopReason};
-use cloud_code_domain::id::{AgentId, CodingCliName, ExecutionId, TaskId};
-use cloud_code_domain::retry::{Tally, decide};
-use cloud_code_domain::task::{AfterFailure, BlockedReason, TaskEvent};
+use cloud_code_domain::id::{AgentId, CodingCliName, ExecutionId, Oid, TaskId};
+use cloud_code_domain::retry::{self, Tally, decide};
+use cloud_code_domain::task::{
+    AfterFailure, BlockedReason, Message, MessageKind, PullRequestRecord, TaskEvent,
+};
 use cloud_code_domain::text;
 
 use crate::engine::effect::Effect;
@@ -40,6 +42,7 @@ impl World {
         let words = text::visible(&ended.last_words, MAX_LAST_WORDS);
         self.change_execution(id, |execution| {
             execution.summary = Some(words.clone()).filter(|words| !words.is_empty());
+            execution.head = ended.head.clone();
         });
         self.count(agent, &ended.how);
         match ended.how {
@@ -65,7 +68,7 @@ impl World {
         }
     }
 
-    fn succeeded(&mut self, agent: &AgentId, id: &ExecutionId, head: cloud_code_domain::id::Oid) {
+    fn succeeded(&mut self, agent: &AgentId, id: &ExecutionId, head: Oid) {
         let now = self.now;
         self.change_execution(id, |execution| execution.head = Some(head.clone()));
         let event = TaskEvent::ExecutionSucceeded(id.clone());
@@ -172,6 +175,48 @@ impl World {
             task.keep = retry.keep;
             task.not_before = not_before;
             task.last_error = Some(detail);
+        });
+    }
+
+    /// Somebody else pushed to the branch first. What they pushed is the base of the next execution,
+    /// in the same worktree and session, and the agent is told whose commits it has to build on.
+    pub(super) fn overtaken(&mut self, id: &ExecutionId, head: Oid, commits: &[String]) {
+        let now = self.now;
+        let Some(task) = self.tasks.get(&id.task) else {
+            return;
+        };
+        if let Some(reason) = retry::overtaken(task.overtaken, &task.branch) {
+            self.publish_failed(id, reason);
+            return;
+        }
+        let detail = format!("{head}: {}", commits.join("; "));
+        let event = TaskEvent::Overtaken(id.clone());
+        let moved = self.move_task(&id.task, &event, EventActor::Engine, detail);
+        // A task that was ended meanwhile stays ended.
+        if moved != Ok(true) {
+            return;
+        }
+        self.change_task(&id.task, |task| {
+            task.overtaken = task.overtaken.saturating_add(1);
+            task.keep = true;
+            task.brought = None;
+            let record = task.pull_request.get_or_insert_with(|| PullRequestRecord {
+                number: None,
+                url: None,
+                head: head.clone(),
+                published: None,
+                added: 0,
+                removed: 0,
+                files: 0,
+            });
+            record.head = head;
+            task.conversation.push(Message {
+                kind: MessageKind::Pushed,
+                author: "git".to_owned(),
+                text: commits.join("\n"),
+                source: None,
+                at: now,
+            });
         });
     }
 

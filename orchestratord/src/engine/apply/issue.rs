@@ -129,6 +129,7 @@ impl World {
             let labels = issue.labels.clone();
             self.change_task(&task.id, |task| {
                 task.priority = wanted;
+                task.standings.retain(|issue, _| depends_on.contains(issue));
                 task.depends_on = depends_on;
                 task.labels = labels;
             });

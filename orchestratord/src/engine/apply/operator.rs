@@ -5,7 +5,7 @@ use cloud_code_domain::credential::{
 };
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::StopReason;
-use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, RequestId, TaskId};
+use cloud_code_domain::id::{ExecutionId, ProjectName, RequestId, TaskId};
 use cloud_code_domain::issue::IssueRef;
 use cloud_code_domain::machine::Denied;
 use cloud_code_domain::operator::Action;
@@ -22,7 +22,7 @@ use crate::engine::world::World;
 
 use super::task::{MAX_DESCRIPTION, Seed};
 
-type Acted = Result<(String, Option<TaskId>), ActRefusal>;
+pub(super) type Acted = Result<(String, Option<TaskId>), ActRefusal>;
 
 /// Characters of a message to an agent.
 const MAX_STEER: usize = 16_000;
@@ -90,7 +90,11 @@ impl World {
                     "cancelled; its workspace is being cleaned",
                 )
             }
-            Action::Reassign { task, agent } => self.reassign(actor, &task, agent),
+            Action::Reassign {
+                task,
+                agent,
+                coding_cli,
+            } => self.reassign(actor, &task, agent, coding_cli.as_ref()),
             Action::SetPriority { task, priority } => {
                 self.known(&task)?;
                 self.change_task(&task, |task| {
@@ -134,7 +138,7 @@ impl World {
         }
     }
 
-    fn known(&self, id: &TaskId) -> Result<&Task, ActRefusal> {
+    pub(super) fn known(&self, id: &TaskId) -> Result<&Task, ActRefusal> {
         self.tasks.get(id).ok_or_else(|| {
             ActRefusal::NotFound(format!("there is no task {id} that is not finished"))
         })
@@ -255,57 +259,14 @@ impl World {
     }
 
     /// A person had a hand in it: the count of attempts starts anew.
-    fn anew(&mut self, id: &TaskId) {
+    pub(super) fn anew(&mut self, id: &TaskId) {
         self.change_task(id, |task| {
             task.attempts = 0;
             task.interruptions = 0;
+            task.overtaken = 0;
             task.not_before = None;
             task.finished_at = None;
         });
-    }
-
-    fn reassign(&mut self, actor: &EventActor, id: &TaskId, agent: Option<AgentId>) -> Acted {
-        let task = self.known(id)?;
-        if task.state.current_execution().is_some() || task.state.is_finished() {
-            return Err(ActRefusal::NotPossible(format!(
-                "task {id} is {}; it can be reassigned while no agent works on it",
-                task.state.name().as_str()
-            )));
-        }
-        let (project, before) = (task.project.clone(), task.agent.clone());
-        let wanted = match &agent {
-            Some(name) => Some(
-                self.agents
-                    .get(name)
-                    .filter(|a| a.project == project)
-                    .ok_or_else(|| {
-                        ActRefusal::NotFound(format!("project {project} has no agent {name}"))
-                    })?,
-            ),
-            None => None,
-        };
-        let agent_type = wanted.map(|agent| agent.agent_type);
-        self.change_task(id, |task| {
-            task.agent.clone_from(&agent);
-            task.agent_type = agent_type.or(task.agent_type);
-            task.keep = false;
-        });
-        if let Some(before) = before.filter(|before| agent.as_ref() != Some(before)) {
-            let id = id.clone();
-            self.live_mut(&before).cleaning.insert(id);
-        }
-        let to = agent.map_or_else(
-            || "the next free agent".to_owned(),
-            |agent| agent.to_string(),
-        );
-        self.record(
-            actor.clone(),
-            Subject::Task(id.to_string()),
-            "reassigned",
-            to.clone(),
-        );
-        self.anew(id);
-        Ok((format!("it goes to {to}"), Some(id.clone())))
     }
 
     fn steer(&mut self, actor: &EventActor, operator: &str, id: &TaskId, words: &str) -> Acted {

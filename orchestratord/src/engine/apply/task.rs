@@ -1,5 +1,6 @@
 //! A task's life in the engine: made, entered into a state, retired from memory.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use cloud_code_domain::credential::CredentialEvent;
@@ -52,6 +53,10 @@ impl World {
             None => "by the operator".to_owned(),
         };
         let state = task.state.name().as_str();
+        if let Some(issue) = &task.issue {
+            let key = (project.clone(), issue.number);
+            self.by_issue.entry(key).or_default().insert(id.clone());
+        }
         self.tasks.insert(id.clone(), task);
         self.changes.tasks.insert(id.clone());
         let subject = Subject::Task(id.to_string());
@@ -108,6 +113,7 @@ impl World {
             agent: None,
             coding_cli: config.coding_cli.clone(),
             depends_on,
+            standings: Default::default(),
             base: None,
             cost_limit: config.task_limit.cost,
             token_limit: config.task_limit.tokens,
@@ -119,6 +125,7 @@ impl World {
             attempts: 0,
             max_attempts: config.max_attempts,
             interruptions: 0,
+            overtaken: 0,
             not_before: None,
             executions: 0,
             conversation: Conversation::default(),
@@ -129,6 +136,8 @@ impl World {
             triggered_at: seed.triggered_at,
             keep: false,
             prepared: 0,
+            bringing: None,
+            brought: None,
             created_at: self.now,
             started_at: None,
             finished_at: None,
@@ -215,6 +224,7 @@ impl World {
     /// The task has ended: its execution is stopped, credentials go back, its workspace is cleaned.
     fn finish(&mut self, id: &TaskId, cancelled: Option<&CancelledBy>) {
         self.ended_now(id);
+        self.issue_of_ended_task(id, cancelled.is_none());
         let running: Vec<ExecutionId> = self
             .executions
             .iter()
@@ -235,7 +245,7 @@ impl World {
             let _withdrawn =
                 self.move_request(request, &CredentialEvent::TaskEnded, EventActor::Engine);
         }
-        for key in ["prepare", "publish", "open", "merge"] {
+        for key in ["prepare", "bring", "publish", "open", "merge"] {
             self.unwant(&format!("{key}/{id}"));
         }
         let Some(task) = self.tasks.get(id) else {
@@ -245,12 +255,17 @@ impl World {
             .pull_request
             .as_ref()
             .is_some_and(|pr| pr.number.is_some());
-        let agent = task.agent.clone();
+        let before = task
+            .bringing
+            .as_ref()
+            .and_then(|execution| self.executions.get(execution));
+        let before = before.map(|record| record.agent.clone());
+        let agents: Vec<_> = task.agent.iter().cloned().chain(before).collect();
         if open && cancelled == Some(&CancelledBy::Operator) {
             let now = self.now;
             self.want(Effect::Close { task: id.clone() }, now);
         }
-        if let Some(agent) = agent {
+        for agent in agents {
             let id = id.clone();
             self.live_mut(&agent).cleaning.insert(id);
         }
@@ -310,6 +325,7 @@ impl World {
             task.conversation.push(message);
             task.attempts = 0;
             task.interruptions = 0;
+            task.overtaken = 0;
             task.not_before = None;
         });
         if let Some(agent) = self.tasks.get(id).and_then(|task| task.agent.clone()) {
@@ -351,6 +367,15 @@ impl World {
     pub(crate) fn forget_retired(&mut self) {
         for task in std::mem::take(&mut self.changes.retired) {
             self.tasks.remove(&task.id);
+            if let Some(issue) = &task.issue {
+                let key = (task.project.clone(), issue.number);
+                if let Entry::Occupied(mut tasks) = self.by_issue.entry(key) {
+                    tasks.get_mut().remove(&task.id);
+                    if tasks.get().is_empty() {
+                        tasks.remove();
+                    }
+                }
+            }
             self.executions
                 .retain(|execution, _| execution.task != task.id);
             self.requests.retain(|request, _| request.task != task.id);

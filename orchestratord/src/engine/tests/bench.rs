@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cloud_code_domain::credential::CredentialRequest;
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::event::Event;
 use cloud_code_domain::execution::Execution;
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
@@ -56,6 +57,10 @@ auth = "api_key"
 base_url = "http://127.0.0.1:1"
 secret_file = "{at}/secret"
 [coding_cli.scripted]
+adapter = "scripted"
+account = "main"
+command = ["scripted"]
+[coding_cli.other]
 adapter = "scripted"
 account = "main"
 command = ["scripted"]
@@ -174,12 +179,17 @@ impl Bench {
     }
 
     pub(super) async fn hello(&self) {
+        self.hello_with(Vec::new()).await;
+    }
+
+    /// The agent holds worktrees of these tasks.
+    pub(super) async fn hello_with(&self, worktrees: Vec<TaskId>) {
         let hello = Hello {
             link: 1,
             version: "1".into(),
             spool_id: "spool".into(),
             execution: None,
-            worktrees: Vec::new(),
+            worktrees,
         };
         let input = Input::Hello {
             agent: self.agent.clone(),
@@ -238,8 +248,13 @@ impl Bench {
 
     /// The execution that the task is assigned as; its base is prepared on the way.
     pub(super) async fn assigned(&self, task: &TaskId) -> ExecutionId {
+        self.assigned_from(task, oid('a')).await
+    }
+
+    /// The same, from another base.
+    pub(super) async fn assigned_from(&self, task: &TaskId, base: Oid) -> ExecutionId {
         let prepared = Done::Prepared {
-            base: oid('a'),
+            base,
             pull_request_head: None,
         };
         self.effect_if_wanted(&format!("prepare/{task}"), prepared)
@@ -275,7 +290,13 @@ impl Bench {
     }
 
     pub(super) async fn ends(&self, execution: &ExecutionId, how: EndedHow) {
+        self.ends_at(execution, how, None).await;
+    }
+
+    /// The same, with where its branch stands.
+    pub(super) async fn ends_at(&self, execution: &ExecutionId, how: EndedHow, head: Option<Oid>) {
         let ended = Ended {
+            head,
             how,
             last_words: String::new(),
         };
@@ -380,6 +401,14 @@ impl Bench {
             .unwrap()
     }
 
+    pub(super) async fn dependencies(&self, id: &TaskId) -> Vec<(u64, Verdict)> {
+        let id = id.clone();
+        self.engine
+            .read(move |world| world.dependencies_of(&world.tasks[&id]))
+            .await
+            .unwrap()
+    }
+
     pub(super) async fn execution(&self, id: &ExecutionId) -> Execution {
         let id = id.clone();
         self.engine
@@ -441,6 +470,13 @@ impl Bench {
             .read(move |world| world.orders(&agent))
             .await
             .unwrap()
+    }
+
+    /// The detail of the last event of a kind.
+    pub(super) async fn detail_of(&self, kind: &str) -> String {
+        let events = self.events().await.into_iter().rev();
+        let mut of_kind = events.filter(|event| event.kind == kind);
+        of_kind.next().unwrap_or_else(|| panic!("no {kind}")).detail
     }
 
     pub(super) async fn events(&self) -> Vec<Event> {

@@ -1,7 +1,7 @@
 //! The world as the store has it. Starting is no special path: what is loaded is reconciled by the
 //! same passes that run while the daemon lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cloud_code_domain::account::Account;
@@ -57,6 +57,9 @@ impl World {
             host: store
                 .get(Table::Meta, "host")?
                 .unwrap_or_else(HostRecord::default),
+            by_issue: by_issue(&tasks),
+            circles: BTreeMap::new(),
+            looked_up: BTreeMap::new(),
             tasks,
             executions,
             requests,
@@ -81,7 +84,7 @@ impl World {
             deliveries: store.scan(Table::Deliveries, "")?.into_iter().collect(),
             finished: store.count(Table::Finished)?,
             live: BTreeMap::new(),
-            secrets: std::collections::BTreeSet::new(),
+            secrets: BTreeSet::new(),
             disk_short: false,
             warning: String::new(),
             failing: BTreeMap::new(),
@@ -198,4 +201,15 @@ fn keyed<K: Ord, T>(records: Vec<T>, key: impl Fn(&T) -> K) -> BTreeMap<K, T> {
         .into_iter()
         .map(|record| (key(&record), record))
         .collect()
+}
+
+fn by_issue(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<(ProjectName, u64), BTreeSet<TaskId>> {
+    let mut index: BTreeMap<_, BTreeSet<TaskId>> = BTreeMap::new();
+    for task in tasks.values() {
+        if let Some(issue) = &task.issue {
+            let key = (task.project.clone(), issue.number);
+            index.entry(key).or_default().insert(task.id.clone());
+        }
+    }
+    index
 }
