@@ -354,12 +354,12 @@ fn shared() -> redb::Builder {
 
 fn cannot_open(path: &Path) -> impl FnOnce(redb::DatabaseError) -> StoreError {
     let path = path.to_owned();
-    move |error| match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path },
-        other => StoreError::Open {
-            path,
-            source: Box::new(other.into()),
-        },
+    move |error| {
+        if matches!(error, redb::DatabaseError::DatabaseAlreadyOpen) {
+            return StoreError::InUse { path };
+        }
+        let source = Box::new(error.into());
+        StoreError::Open { path, source }
     }
 }
 

@@ -49,9 +49,10 @@ impl fmt::Display for Problems {
 impl Problems {
     /// The file cannot be read at all.
     pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        let remedy = match error.kind() {
-            io::ErrorKind::PermissionDenied => "let the daemon's user read it",
-            _other => "name the file with --config; orchestratord print-config shows every key",
+        let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
+            "let the daemon's user read it"
+        } else {
+            "name the file with --config; orchestratord print-config shows every key"
         };
         Self::of_the_file(file, 1, format!("it cannot be read: {error}"), remedy)
     }

@@ -54,25 +54,30 @@ async fn it_may_die_at_every_failpoint() -> Result<()> {
 }
 
 #[test]
-fn every_failpoint_is_one_that_it_dies_at() {
+fn every_failpoint_is_one_that_it_dies_at() -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../orchestratord/src");
     let mut there = BTreeSet::new();
-    collect(&source, &mut there);
+    collect(&source, &mut there)?;
     let reached: BTreeSet<String> = FAILPOINTS.map(|(name, _)| name.to_owned()).into();
-    assert_eq!(there, reached);
+    ensure!(
+        there == reached,
+        "{there:?} are there, {reached:?} are reached"
+    );
+    Ok(())
 }
 
 /// The names in `failpoint!("…")` below a directory.
-fn collect(directory: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+fn collect(directory: &Path, names: &mut BTreeSet<String>) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
         if path.is_dir() {
-            collect(&path, names);
+            collect(&path, names)?;
         } else {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path)?;
             let calls = text.lines().filter(|line| !line.contains("//"));
             let after = calls.filter_map(|line| line.trim().strip_prefix("failpoint!(\""));
             names.extend(after.filter_map(|name| Some(name.split_once('"')?.0.to_owned())));
         }
     }
+    Ok(())
 }
