@@ -36,10 +36,7 @@ async fn a_review_that_asks_for_changes_is_answered_on_top() -> Result<()> {
     .await?;
     scene.cluster.task_in(&task, "review").await?;
     // The scripted CLI quotes what it was told.
-    let answer = scene
-        .forge
-        .read_file(&pull.branch, "notes/answers.md")
-        .await?;
+    let answer = scene.forge.read_file(&pull.branch, ANSWER).await?;
     for words in ["Not yet.", "hello.txt:1", "Say it in Latin."] {
         assert!(answer.contains(words), "{words} did not reach it: {answer}");
     }
@@ -70,10 +67,7 @@ async fn a_writers_comment_starts_the_next_execution_and_a_strangers_does_not() 
     })
     .await?;
     scene.cluster.task_in(&task, "review").await?;
-    let answer = scene
-        .forge
-        .read_file(&pull.branch, "notes/answers.md")
-        .await?;
+    let answer = scene.forge.read_file(&pull.branch, ANSWER).await?;
     assert!(answer.contains("greet Grace"), "{answer}");
     assert!(!answer.contains("Delete everything"), "{answer}");
     scene.end();
@@ -105,7 +99,7 @@ async fn a_comment_during_a_turn_reaches_the_task() -> Result<()> {
     .await?;
     asked_until("the comment is answered", async || {
         // The file may not be there yet.
-        let answer = scene.forge.read_file(&branch, "notes/answers.md").await;
+        let answer = scene.forge.read_file(&branch, ANSWER).await;
         let answered = answer.is_ok_and(|answer| answer.contains("thank Grace"));
         Ok(answered.then_some(()))
     })
