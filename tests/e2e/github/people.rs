@@ -6,6 +6,9 @@ use cloud_code_tests::forge::Fault;
 
 use super::{LABEL, PullRequest, Scene};
 
+/// Where the scripted CLI answers what it was told of the issue "Say hello".
+const ANSWER: &str = "notes/answers/say-hello.md";
+
 /// Works until the test lets it go on.
 fn held(scene: &Scene, steps: &str) -> String {
     let gate = scene.cluster.root().join("go");
