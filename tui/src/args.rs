@@ -170,7 +170,7 @@ pub(crate) struct Tasks {
     #[arg(long, conflicts_with = "states")]
     pub(crate) open: bool,
     /// At most this many
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
 }
 
