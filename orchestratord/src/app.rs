@@ -96,7 +96,7 @@ async fn spawn(
         ("the clock", Ok(()))
     });
     agents::spawn(&mut parts, config, engine, &wired, stop)?;
-    servers::spawn(&mut parts, config, engine, &wired, stop)?;
+    servers::spawn(&mut parts, config, engine, &wired, stop).await?;
     Ok(parts)
 }
 
