@@ -93,7 +93,7 @@ fn headline(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
         "P{} · {} · try {}/{} ",
         wire.priority,
         task.standing.word(),
-        task.tries(),
+        wire.attempts,
         wire.max_attempts
     );
     let width = u16::try_from(crate::safe_text::SafeText::new(&right).width()).unwrap_or(0);

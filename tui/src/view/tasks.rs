@@ -195,7 +195,7 @@ fn row(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task) -> Vec<Span> {
             Role::Muted,
         ),
         span(
-            format!("{}/{}", task.tries(), wire.max_attempts),
+            format!("{}/{}", wire.attempts, wire.max_attempts),
             Role::Muted,
         ),
         span(
@@ -241,7 +241,7 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
         spent(wire),
         tokens(wire.tokens_in),
         tokens(wire.tokens_out),
-        task.tries(),
+        wire.attempts,
         wire.max_attempts,
         wire.coding_cli,
         wire.agent_type,
