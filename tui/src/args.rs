@@ -265,12 +265,12 @@ pub(crate) enum Task {
         /// The task
         task: String,
     },
-    /// Merge the pull request
+    /// Merge the pull request, and wait up to 20 seconds for how that ends
     Merge {
         /// The task
         task: String,
     },
-    /// Close the pull request without a merge
+    /// Close the pull request without a merge, and wait up to 20 seconds for how that ends
     Close {
         /// The task
         task: String,
