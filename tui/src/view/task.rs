@@ -8,7 +8,8 @@ use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
 use super::preview::section;
-use super::table::lines;
+use super::table::{lines, scrolled};
+use super::timeline::Order;
 use super::{WIDE, empty, row, split_bottom, split_right};
 use crate::glyphs;
 use crate::state::{State, Task, usd};
@@ -57,8 +58,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
                 "SUMMARY BY THE AGENT",
                 text::summary(detail, width),
             );
-            let timeline = text::timeline(pen, state, detail, width);
-            section(&mut text, "TIMELINE", timeline);
+            // It opens at its beginning: there stands what happened last.
+            let timeline = text::timeline(pen, state, detail, width, Order::NewestFirst);
+            section(&mut text, "TIMELINE, NEWEST FIRST", timeline);
             text
         }
         TaskTab::Diff => text::diff(detail, width, ui.logs.wrap),
@@ -147,7 +149,13 @@ fn wide(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task, area: Rect) {
     let (upper, lower) = split_bottom(area, area.height * 2 / 5);
     let (left, right) = split_right(upper, upper.width * 45 / 100);
     let inner = pen.frame(left, "Timeline");
-    let mut text = text::timeline(pen, state, detail, usize::from(inner.width));
+    let mut text = text::timeline(
+        pen,
+        state,
+        detail,
+        usize::from(inner.width),
+        Order::OldestFirst,
+    );
     if text.is_empty() {
         text.push(vec![span("nothing was reported yet", Role::Muted)]);
     }
