@@ -71,23 +71,6 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     scrolled(pen, body, &text, top.unwrap_or(0));
 }
 
-fn scrolled(pen: &mut Pen<'_>, area: Rect, text: &[Vec<Span>], top: usize) {
-    // What is longer than the screen leaves its last row to say so.
-    let longer = text.len() > usize::from(area.height) && area.height > 2;
-    let (area, foot) = split_bottom(area, u16::from(longer));
-    pen.info.page = usize::from(area.height);
-    let first = lines(pen, area, text, top);
-    pen.info.top = Some(first);
-    if longer {
-        let below = text.len().saturating_sub(first + usize::from(area.height));
-        let more = match below {
-            0 => "the end".to_owned(),
-            below => format!("{below} more below"),
-        };
-        pen.put_right(foot.x, foot.y, foot.width, more, Role::Muted);
-    }
-}
-
 fn headline(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
     let wire = &task.wire;
     let mark = task.mark();
