@@ -148,8 +148,9 @@ impl Hands {
         Ok((task, project, ports))
     }
 
-    /// Reads an issue with its pull request and what people said: the pull request first, since
-    /// merged wins.
+    /// Reads an issue with its pull request and what people said. Merged wins: a merge closes the
+    /// issue, so what was closed by one that happens meanwhile is seen only if the pull request is read
+    /// after it.
     async fn inspect(
         &self,
         project: &ProjectName,
@@ -160,10 +161,6 @@ impl Hands {
         let own = task
             .and_then(|task| task.pull_request.as_ref())
             .and_then(|own| own.number);
-        let pull_request = match own {
-            Some(own) => ports.host.pull_request(own).await?,
-            None => None,
-        };
         let mut issue_number = match task {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
@@ -173,13 +170,17 @@ impl Hands {
             match ports.tracker.issue(asked).await {
                 Ok(found) => issue = found,
                 // An issue that was moved elsewhere hides nothing of its pull request.
-                Err(Trouble::Refused { what }) if pull_request.is_some() => {
+                Err(Trouble::Refused { what }) if own.is_some() => {
                     tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
                     issue_number = None;
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
+        let pull_request = match own {
+            Some(own) => ports.host.pull_request(own).await?,
+            None => None,
+        };
         let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {

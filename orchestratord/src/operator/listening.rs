@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::unfold;
+use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_stream::{Stream, StreamExt};
@@ -24,6 +25,8 @@ use super::peer::Allowed;
 
 /// Between two looks at the path.
 const LOOK: Duration = Duration::from_secs(1);
+/// Until one who has said nothing counts as one who waits for us to speak.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Listens on the operator's socket; connections of others are closed at once.
 ///
@@ -129,15 +132,28 @@ async fn make_way(path: &Path) -> io::Result<()> {
             "there is something else; remove it, or choose another [operator] socket",
         ));
     }
-    // Only this says that nobody listens; one who has no time for us lives.
-    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if UnixStream::connect(path).await.err().is_some_and(refused) {
+    if !is_held(path).await {
         return std::fs::remove_file(path);
     }
     Err(io::Error::new(
         io::ErrorKind::AddrInUse,
         "another daemon answers there; end it, or choose another [operator] socket",
     ))
+}
+
+/// Whether a daemon holds the socket. One that was killed while it started a program may seem to for a
+/// moment: that program has the socket until it has begun, and then hangs up.
+async fn is_held(path: &Path) -> bool {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        // Only this says that nobody listens; one who has no time for us lives.
+        Err(error) => return error.kind() != io::ErrorKind::ConnectionRefused,
+    };
+    // A daemon waits for its client to begin.
+    match tokio::time::timeout(PATIENCE, stream.read_u8()).await {
+        Ok(Err(_)) => false,
+        Ok(Ok(_)) | Err(_) => true,
+    }
 }
 
 #[cfg(test)]
