@@ -6,7 +6,7 @@ pub(super) use text::criteria;
 
 use ratatui::layout::Rect;
 
-use super::pen::{Pen, Span, span};
+use super::pen::{Pen, span};
 use super::preview::section;
 use super::table::{lines, scrolled};
 use super::timeline::Order;
