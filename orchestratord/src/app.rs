@@ -119,7 +119,7 @@ async fn spawn(
         ("the clock", Ok(()))
     });
     agents::spawn(&mut parts, config, engine, &wired, stop)?;
-    servers::spawn(&mut parts, config, engine, &wired, stop)?;
+    servers::spawn(&mut parts, config, engine, &wired, stop).await?;
     Ok(parts)
 }
 

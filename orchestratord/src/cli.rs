@@ -149,15 +149,34 @@ fn serve(config: Config) -> ExitCode {
         Err(error) => return complain(&anyhow::Error::new(error), FAILURE),
     };
     let stop = CancellationToken::new();
+    let serving = serving(&config);
     let ended = runtime.block_on(async {
         tokio::spawn(end_on_signal(stop.clone()));
-        crate::app::run(config, stop, || {}).await
+        crate::app::run(config, stop, || complain_text(&serving)).await
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match ended {
         Ok(()) => OK.into(),
         Err(error) => complain(&error, FAILURE),
     }
+}
+
+/// The one line that a terminal is told: where everything is from now on.
+fn serving(config: &Config) -> String {
+    let webhooks = config.webhooks.as_ref().map(|webhooks| {
+        format!(
+            ", webhooks on http://{}{}",
+            webhooks.listen,
+            crate::issues::webhook::GITHUB
+        )
+    });
+    format!(
+        "orchestratord serves: operators on {}, state_dir {}, log in {}{}\n",
+        config.operator.socket.display(),
+        config.state_dir.display(),
+        crate::tracing_setup::directory(config).display(),
+        webhooks.unwrap_or_default()
+    )
 }
 
 /// A broken invariant in any part ends the process: half a daemon is worse than none, and what it did

@@ -2,6 +2,7 @@
 //! from the peer's uid.
 
 mod actions;
+mod listening;
 mod logs;
 mod peer;
 mod queries;
@@ -9,5 +10,6 @@ mod service;
 pub mod view;
 mod watching;
 
-pub use peer::{Allowed, listen};
+pub use listening::listen;
+pub use peer::Allowed;
 pub use service::{OperatorService, Parts};

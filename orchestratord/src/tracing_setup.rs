@@ -13,6 +13,11 @@ use crate::config::Config;
 /// is a human's business is known where the trouble is handled, and said there in one line.
 const QUIET: &str = "info,octocrab=off,hyper=warn";
 
+/// Where the files are.
+pub(crate) fn directory(config: &Config) -> std::path::PathBuf {
+    config.state_dir.join("log")
+}
+
 /// Starts logging. `CLOUD_CODE_LOG` filters, in the syntax of `RUST_LOG`.
 ///
 /// # Errors
@@ -20,7 +25,7 @@ const QUIET: &str = "info,octocrab=off,hyper=warn";
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
     crate::app::make_private(&config.state_dir)
         .with_context(|| format!("cannot make {}", config.state_dir.display()))?;
-    let dir = config.state_dir.join("log");
+    let dir = directory(config);
     crate::app::make_private(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)

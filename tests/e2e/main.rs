@@ -1,5 +1,6 @@
 //! From an issue to a pull request, with the real programs, as processes.
 
+mod daemon;
 mod doctor;
 mod github;
 mod hostile;

@@ -103,6 +103,24 @@ impl Operator {
             .map_err(|status| anyhow::anyhow!("{}", status.message()))
     }
 
+    /// A page of a task's history: the newest events before a number, 0 for the end.
+    ///
+    /// # Errors
+    /// Where there is no such task.
+    pub async fn history(
+        &self,
+        task: &str,
+        before: u64,
+        limit: u32,
+    ) -> anyhow::Result<v1::TaskEventsResponse> {
+        let request = v1::TaskEventsRequest {
+            task: task.into(),
+            before,
+            limit,
+        };
+        Ok(self.client.clone().task_events(request).await?.into_inner())
+    }
+
     /// The log of a task's executions, and how many lines are missing from it.
     ///
     /// # Errors

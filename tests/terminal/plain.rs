@@ -1,6 +1,7 @@
 //! The subcommands against the real daemon, as scripts call them.
 
 use anyhow::{Context, Result, ensure};
+use cloud_code_tests::sample;
 use libtest_mimic::Trial;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -24,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         installed("tasks_as_json_have_every_field_and_null_for_none", fields),
         installed("a_task_goes_its_way_by_subcommands_alone", the_whole_way),
+        installed("a_merge_that_is_refused_is_a_command_that_fails", unmerged),
         installed("a_request_is_answered_by_subcommands", answered),
         installed("a_log_is_followed_until_its_task_is_finished", followed),
         installed("events_begin_after_the_number_that_is_given", events),
@@ -82,7 +84,7 @@ async fn the_whole_way(desk: &mut Desk) -> Result<()> {
     ensure!(urgent.code == Some(0), "{}", urgent.err);
     let merged = desk.run(&["task", "merge", "#1"]).await?;
     ensure!(merged.code == Some(0), "{}", merged.err);
-    desk.cluster.task_in(&id, "completed").await?;
+    ensure!(merged.out.ends_with("  merged\n"), "{}", merged.out);
     let show = desk.run(&["--json", "task", "show", &id]).await?.json()?;
     ensure!(
         show["state"] == "completed" && show["priority"] == 0,
@@ -95,6 +97,31 @@ async fn the_whole_way(desk: &mut Desk) -> Result<()> {
         .await?
         .json()?;
     ensure!(costs.to_string().contains(&id), "{costs}");
+    Ok(())
+}
+
+/// A pull request that cannot be merged: where the branch is checked out, it is not moved.
+async fn unmerged(desk: &mut Desk) -> Result<()> {
+    let task = desk.task("Say hello", EASY).await?;
+    desk.cluster.task_in(&task, "review").await?;
+    let root = desk.cluster.root();
+    let work = root.join("work").display().to_string();
+    let check_out = ["worktree", "add", "--quiet", &work, "main"];
+    sample::git(&root.join("sample.git"), &check_out)?;
+    let refused = desk.run(&["task", "merge", &task]).await?;
+    ensure!(refused.code == Some(1), "{}", refused.out);
+    for said in ["it was not merged", "is checked out", "run there: git"] {
+        ensure!(refused.err.contains(said), "{}", refused.err);
+    }
+    let again = format!("cloud-code task merge {task}");
+    ensure!(refused.err.contains(&again), "{}", refused.err);
+    // A refusal of before is no answer to what is asked now.
+    let closed = desk.run(&["--json", "task", "close", &task]).await?;
+    let closed = closed.json()?;
+    ensure!(
+        closed["done"] == true && closed["message"] == "closed",
+        "{closed}"
+    );
     Ok(())
 }
 

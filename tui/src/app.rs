@@ -311,7 +311,8 @@ async fn sleep(wait: Option<Duration>) {
 pub(crate) fn absorb(ui: &mut Ui, info: &DrawInfo) {
     ui.page = info.page;
     let Some(top) = info.top else { return };
-    if matches!(ui.mode, Mode::Help(_)) {
+    if let Mode::Help(first) = &mut ui.mode {
+        *first = top;
         return;
     }
     if ui.screen == OpenScreen::Task {

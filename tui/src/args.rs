@@ -170,7 +170,7 @@ pub(crate) struct Tasks {
     #[arg(long, conflicts_with = "states")]
     pub(crate) open: bool,
     /// At most this many
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
 }
 
@@ -265,12 +265,12 @@ pub(crate) enum Task {
         /// The task
         task: String,
     },
-    /// Merge the pull request
+    /// Merge the pull request, and wait up to 20 seconds for how that ends
     Merge {
         /// The task
         task: String,
     },
-    /// Close the pull request without a merge
+    /// Close the pull request without a merge, and wait up to 20 seconds for how that ends
     Close {
         /// The task
         task: String,

@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod fleet;
 mod json;
+mod outcome;
 mod refusal;
 mod secret;
 mod stream;

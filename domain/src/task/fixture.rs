@@ -51,6 +51,7 @@ pub(crate) fn bare(state: TaskState) -> Task {
         usage: Usage::default(),
         attempts: 0,
         max_attempts: 3,
+        tried: 0,
         interruptions: 0,
         overtaken: 0,
         not_before: None,

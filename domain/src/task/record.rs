@@ -80,6 +80,9 @@ pub struct Task {
     pub attempts: u32,
     /// The bound of `attempts`.
     pub max_attempts: u32,
+    /// The attempt that the last execution was; 0 where none was assigned since the last human input.
+    #[serde(default)]
+    pub tried: u32,
     /// Executions since the last human input that ended without fault of the task.
     pub interruptions: u32,
     /// How often in a row somebody else's push came before its result.
@@ -126,6 +129,30 @@ fn per_task() -> Tokens {
 }
 
 impl Task {
+    /// The number of the attempt that runs, or that ran last since a person had a hand in it: the
+    /// first is 1, and 0 says that none has run since. Never more than `max_attempts`.
+    ///
+    /// Only failures count towards the bound, so an attempt that was interrupted has the same number
+    /// when it is made again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.tried.max(self.attempts).min(self.max_attempts)
+    }
+
+    /// An execution is assigned.
+    pub fn try_once(&mut self) {
+        self.tried = self.attempts.saturating_add(1);
+    }
+
+    /// A person had a hand in it: everything is counted anew. What runs is the first attempt then.
+    pub fn count_anew(&mut self) {
+        self.tried = u32::from(self.state.current_execution().is_some());
+        self.attempts = 0;
+        self.interruptions = 0;
+        self.overtaken = 0;
+        self.not_before = None;
+    }
+
     /// What its limits allow.
     #[must_use]
     pub fn limits(&self) -> Amount {

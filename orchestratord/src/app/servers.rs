@@ -26,7 +26,7 @@ const LOCAL_POLL: Duration = Duration::from_secs(5);
 
 type Running = JoinSet<(&'static str, anyhow::Result<()>)>;
 
-pub(super) fn spawn(
+pub(super) async fn spawn(
     parts: &mut Running,
     config: &Arc<Config>,
     engine: &Engine,
@@ -84,10 +84,10 @@ pub(super) fn spawn(
         });
     }
     // Last: who is answered here finds everything else listening.
-    operator(parts, config, engine, wired, stop)
+    operator(parts, config, engine, wired, stop).await
 }
 
-fn operator(
+async fn operator(
     parts: &mut Running,
     config: &Arc<Config>,
     engine: &Engine,
@@ -102,6 +102,7 @@ fn operator(
     })?;
     let socket = &config.operator.socket;
     let incoming = listen(socket, allowed)
+        .await
         .with_context(|| format!("cannot listen for operators on {}", socket.display()))?;
     let service = OperatorService(Parts {
         config: config.clone(),

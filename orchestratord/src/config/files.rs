@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What kind of thing a path leads to.
@@ -88,7 +88,16 @@ impl Files for RealFiles {
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        // Without waiting: a FIFO would be open only once somebody writes to it.
+        let file = File::options()
+            .read(true)
+            .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+            .open(path)?;
+        if !file.metadata()?.is_file() {
+            let what = "it is no regular file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        file.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -122,6 +131,22 @@ impl Files for RealFiles {
             xdg_state_home: folder("XDG_STATE_HOME"),
             xdg_runtime_dir: folder("XDG_RUNTIME_DIR"),
             program_dir: program.parent().map(Path::to_owned).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for path in [fifo.as_path(), dir.path(), Path::new("/dev/zero")] {
+            let error = RealFiles.read(path, 10).unwrap_err();
+            assert_eq!(error.to_string(), "it is no regular file", "{path:?}");
         }
     }
 }

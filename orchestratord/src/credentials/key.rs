@@ -21,6 +21,15 @@ pub enum BadKey {
         /// Why.
         source: io::Error,
     },
+    /// A new one was wanted, and there is a file.
+    #[error(
+        "the key file {path} is there already and is not replaced, since nothing else opens what it \
+         closed; use it, or name another file"
+    )]
+    There {
+        /// The file.
+        path: PathBuf,
+    },
     /// Others may read it.
     #[error(
         "the key file {path} has mode {mode:04o}, so that others can read it; chmod 600 {path}"
@@ -79,7 +88,7 @@ pub fn check_key(path: &Path) -> Result<(), BadKey> {
 /// Makes a new key file. An existing file is never overwritten: what it opens would be lost.
 ///
 /// # Errors
-/// [`BadKey::Io`]
+/// [`BadKey::There`], [`BadKey::Io`]
 pub fn generate_key(path: &Path) -> Result<(), BadKey> {
     let mut key = Key::default();
     getrandom::fill(key.as_mut_slice())
@@ -94,7 +103,13 @@ pub fn generate_key(path: &Path) -> Result<(), BadKey> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(io_error(path))?;
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                let path = path.to_owned();
+                return BadKey::There { path };
+            }
+            io_error(path)(error)
+        })?;
     file.write_all(text.as_bytes()).map_err(io_error(path))?;
     file.sync_all().map_err(io_error(path))
 }
@@ -112,7 +127,9 @@ mod tests {
         generate_key(&path).unwrap();
         let key = read_key(&path).unwrap();
         assert_ne!(*key, [0; 32]);
-        assert!(matches!(generate_key(&path), Err(BadKey::Io { .. })));
+        let again = generate_key(&path).unwrap_err();
+        assert!(matches!(again, BadKey::There { .. }), "{again:?}");
+        assert!(again.to_string().contains("is not replaced"), "{again}");
         assert_eq!(read_key(&path).unwrap(), key, "still the same");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(

@@ -203,6 +203,7 @@ impl World {
         self.change_task(&id.task, |task| {
             task.agent = Some(agent.clone());
             task.executions = id.number;
+            task.try_once();
             task.started_at.get_or_insert(now);
             task.report.error = None;
             task.report.blocked_reason = None;

@@ -70,6 +70,9 @@ struct Edge {
     budget: Arc<Budget>,
 }
 
+/// Where GitHub delivers.
+pub(crate) const GITHUB: &str = "/webhooks/github";
+
 /// `POST /webhooks/github` and `GET /healthz`.
 pub fn router(secrets: Secrets, intake: Arc<dyn Intake>, limits: Limits) -> Router {
     let edge = Edge {
@@ -79,7 +82,7 @@ pub fn router(secrets: Secrets, intake: Arc<dyn Intake>, limits: Limits) -> Rout
         budget: Arc::new(Budget::new(limits.bodies)),
     };
     Router::new()
-        .route("/webhooks/github", post(deliver))
+        .route(GITHUB, post(deliver))
         .route("/healthz", get(|| async { "ok\n" }))
         .with_state(edge)
 }

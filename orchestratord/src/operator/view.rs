@@ -54,7 +54,7 @@ pub fn task(world: &World, task: &Task) -> v1::Task {
             .map(ToString::to_string)
             .unwrap_or_default(),
         coding_cli: task.coding_cli.to_string(),
-        attempts: task.attempts,
+        attempts: task.attempt(),
         max_attempts: task.max_attempts,
         cost_micro_usd: task.cost.0,
         cost_limit_micro_usd: task.cost_limit.0,

@@ -47,7 +47,7 @@ async fn an_app_takes_an_issue_to_its_merge_with_tokens_of_one_repository() -> R
     scene.forge.merge("ada", pull.number).await?;
     scene.cluster.task_in(&task, "completed").await?;
     let task = scene.cluster.operator()?.task(&second).await?.task;
-    assert_eq!(task.context("no task")?.attempts, 0);
+    assert_eq!(task.context("no task")?.attempts, 1);
     scene.end();
     Ok(())
 }
@@ -78,13 +78,13 @@ async fn an_app_that_is_suspended_or_gone_is_told_and_nothing_fails() -> Result<
         .await?;
     assert!(told.contains("installation_id"), "{told}");
     let waiting = operator.wait_for(&task, "held", PATIENCE, held).await?;
-    assert_eq!(waiting.attempts, 0);
+    assert_eq!(waiting.attempts, 1);
 
     scene.forge.set_installation(Installation::Active);
     scene.cluster.warned(str::is_empty).await?;
     let is = |task: &v1::Task| task.state == "review";
     let task = operator.wait_for(&task, "review", PATIENCE, is).await?;
-    assert_eq!((task.attempts, task.pull_request.is_some()), (0, true));
+    assert_eq!((task.attempts, task.pull_request.is_some()), (1, true));
     scene.end();
     Ok(())
 }

@@ -78,8 +78,8 @@ async fn a_cost_limit_stops_a_task_until_more_is_granted() -> Result<()> {
     assert_eq!(ends(&detail), ["blocked", "succeeded"]);
     assert_eq!(
         detail.task.map(|task| task.attempts),
-        Some(0),
-        "no attempt is counted"
+        Some(1),
+        "no failure is counted: it is still the first attempt"
     );
     Ok(())
 }

@@ -38,10 +38,13 @@ impl Stage {
         let config = root.join("orchestratord.toml");
         secret_files(&root)?;
         std::fs::write(&config, configuration(&root, model.url()))?;
-        let orchestratord = start(&bin.join("orchestratord"), &config)?;
+        // The terminal is the control room's.
+        let said = root.join("orchestratord.out");
+        let out = std::fs::File::create(&said)?;
+        let orchestratord = start(&bin.join("orchestratord"), &config, out)?;
         let operator = Operator::connect(&root.join("operator.sock"), PATIENCE)
             .await
-            .with_context(|| format!("see {}", root.join("state/log").display()))?;
+            .with_context(|| format!("see {} and {}/state/log", said.display(), root.display()))?;
         Ok(Self {
             root,
             operator,
@@ -119,10 +122,12 @@ fn secret_files(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start(program: &Path, config: &Path) -> anyhow::Result<Child> {
+fn start(program: &Path, config: &Path, out: std::fs::File) -> anyhow::Result<Child> {
     Command::new(program)
         .arg("--config")
         .arg(config)
+        .stdout(out.try_clone()?)
+        .stderr(out)
         .kill_on_drop(true)
         .spawn()
         .context("orchestratord cannot be started")

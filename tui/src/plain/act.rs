@@ -6,7 +6,7 @@ use cloud_code_domain::cost::{MicroUsd, Tokens};
 use cloud_code_proto::v1::{self, action::Action};
 use serde_json::json;
 
-use super::{About, Failure, Out};
+use super::{About, Failure, Out, outcome};
 use crate::args::{Command, Task};
 use crate::link::Client;
 use crate::safe_text::SafeText;
@@ -19,6 +19,7 @@ pub(super) async fn run(mut client: Client, command: &Command, out: Out) -> Resu
     let Some((action, expected_version)) = action(command)? else {
         return Ok(());
     };
+    let awaited = outcome::Awaited::before(&mut client, &action).await?;
     let request = v1::ActRequest {
         action: Some(v1::Action {
             action: Some(action),
@@ -29,6 +30,9 @@ pub(super) async fn run(mut client: Client, command: &Command, out: Out) -> Resu
     let answer = answer
         .map_err(|status| Failure::status(&status, about(command)))?
         .into_inner();
+    if let Some(awaited) = awaited {
+        return awaited.wait(client, &answer.task, out).await;
+    }
     if out.json {
         let task = (!answer.task.is_empty()).then_some(&answer.task);
         return out.value(&json!({ "message": answer.message, "task": task }));

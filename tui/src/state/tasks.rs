@@ -141,14 +141,6 @@ impl Task {
         }
     }
 
-    /// Which try it is: the failed ones, and the one that is under way or went well.
-    #[must_use]
-    pub(crate) fn tries(&self) -> u32 {
-        let begun = self.wire.started_at_ms.is_some() && self.standing != Standing::Failed;
-        let tries = self.wire.attempts.saturating_add(u32::from(begun));
-        tries.min(self.wire.max_attempts.max(self.wire.attempts))
-    }
-
     /// Whether the server says that this is possible now.
     #[must_use]
     pub(crate) fn allows(&self, action: &str) -> bool {

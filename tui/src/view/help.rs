@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
-use super::table::lines;
+use super::table::scrolled;
 use crate::actions::{ENTRIES, Entry, Scope, Tier};
 use crate::glyphs;
 use crate::keymap::shown;
@@ -21,9 +21,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, top: usize, area: 
         .iter()
         .filter(|entry| entry.counts_in(scope))
         .partition(|entry| entry.scopes.contains(&Scope::Everywhere));
-    let mut text = vec![vec![span(ui.screen.title().to_uppercase(), Role::Title)]];
-    text.extend(here.iter().flat_map(|entry| rows(entry, state, ui, width)));
-    text.push(Vec::new());
+    let mut text = Vec::new();
+    if !here.is_empty() {
+        text.push(vec![span(ui.screen.title().to_uppercase(), Role::Title)]);
+        text.extend(here.iter().flat_map(|entry| rows(entry, state, ui, width)));
+        text.push(Vec::new());
+    }
     text.push(vec![span("EVERYWHERE", Role::Title)]);
     text.extend(
         everywhere
@@ -44,18 +47,17 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, top: usize, area: 
     text.push(Vec::new());
     let leave = "q leaves; the agents go on working, and you find all of it again";
     text.push(vec![span(leave, Role::Muted)]);
-    pen.info.page = usize::from(area.height);
     let area = Rect {
         x: area.x + 1,
         width: area.width - 2,
         ..area
     };
-    lines(pen, area, &text, top);
+    scrolled(pen, area, &text, top);
 }
 
 /// Cells for the keys, and for the name.
 const KEYS: usize = 15;
-const NAME: usize = 20;
+const NAME: usize = 21;
 
 fn rows(entry: &Entry, state: &State, ui: &Ui, width: usize) -> Vec<Vec<Span>> {
     let keys: Vec<String> = entry.keys.iter().map(|key| shown(key)).collect();

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span, span};
 use super::task::criteria;
-use super::timeline;
+use super::timeline::{self, Order};
 use crate::safe_text::SafeText;
 use crate::state::{LogSource, State, Task};
 use crate::theme::Role;
@@ -34,7 +34,7 @@ pub(super) fn last_events(
     let mut text = match open {
         Some(detail) => {
             let events = state.detail.history(&state.activity);
-            timeline::lines(pen, &detail.progress, events, width)
+            timeline::lines(pen, &detail.progress, events, width, Order::OldestFirst)
         }
         None => {
             let heard: Vec<_> = state
@@ -43,7 +43,7 @@ pub(super) fn last_events(
                 .rev()
                 .take(rows)
                 .collect();
-            timeline::lines(pen, &[], heard.into_iter().rev(), width)
+            timeline::lines(pen, &[], heard.into_iter().rev(), width, Order::OldestFirst)
         }
     };
     text.split_off(text.len().saturating_sub(rows))

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Span};
+use super::split_bottom;
 use crate::theme::Role;
 use crate::ui::Cursor;
 
@@ -143,6 +144,23 @@ pub(super) fn lines(pen: &mut Pen<'_>, area: Rect, lines: &[Vec<Span>], top: usi
         pen.spans(area.x, y, area.width, line);
     }
     top
+}
+
+/// The same, for a text that may be longer than the screen: its last row then says so.
+pub(super) fn scrolled(pen: &mut Pen<'_>, area: Rect, text: &[Vec<Span>], top: usize) {
+    let longer = text.len() > usize::from(area.height) && area.height > 2;
+    let (area, foot) = split_bottom(area, u16::from(longer));
+    pen.info.page = usize::from(area.height);
+    let first = lines(pen, area, text, top);
+    pen.info.top = Some(first);
+    if longer {
+        let below = text.len().saturating_sub(first + usize::from(area.height));
+        let more = match below {
+            0 => "the end".to_owned(),
+            below => format!("{below} more below"),
+        };
+        pen.put_right(foot.x, foot.y, foot.width, more, Role::Muted);
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ pub(super) use text::criteria;
 
 use ratatui::layout::Rect;
 
-use super::pen::{Pen, Span, span};
+use super::pen::{Pen, span};
 use super::preview::section;
-use super::table::lines;
+use super::table::{lines, scrolled};
+use super::timeline::Order;
 use super::{WIDE, empty, row, split_bottom, split_right};
 use crate::glyphs;
 use crate::state::{State, Task, usd};
@@ -57,8 +58,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
                 "SUMMARY BY THE AGENT",
                 text::summary(detail, width),
             );
-            let timeline = text::timeline(pen, state, detail, width);
-            section(&mut text, "TIMELINE", timeline);
+            // It opens at its beginning: there stands what happened last.
+            let timeline = text::timeline(pen, state, detail, width, Order::NewestFirst);
+            section(&mut text, "TIMELINE, NEWEST FIRST", timeline);
             text
         }
         TaskTab::Diff => text::diff(detail, width, ui.logs.wrap),
@@ -69,23 +71,6 @@ pub(super) fn draw(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     scrolled(pen, body, &text, top.unwrap_or(0));
 }
 
-fn scrolled(pen: &mut Pen<'_>, area: Rect, text: &[Vec<Span>], top: usize) {
-    // What is longer than the screen leaves its last row to say so.
-    let longer = text.len() > usize::from(area.height) && area.height > 2;
-    let (area, foot) = split_bottom(area, u16::from(longer));
-    pen.info.page = usize::from(area.height);
-    let first = lines(pen, area, text, top);
-    pen.info.top = Some(first);
-    if longer {
-        let below = text.len().saturating_sub(first + usize::from(area.height));
-        let more = match below {
-            0 => "the end".to_owned(),
-            below => format!("{below} more below"),
-        };
-        pen.put_right(foot.x, foot.y, foot.width, more, Role::Muted);
-    }
-}
-
 fn headline(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
     let wire = &task.wire;
     let mark = task.mark();
@@ -93,7 +78,7 @@ fn headline(pen: &mut Pen<'_>, state: &State, task: &Task, area: Rect) {
         "P{} · {} · try {}/{} ",
         wire.priority,
         task.standing.word(),
-        task.tries(),
+        wire.attempts,
         wire.max_attempts
     );
     let width = u16::try_from(crate::safe_text::SafeText::new(&right).width()).unwrap_or(0);
@@ -147,7 +132,13 @@ fn wide(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task, area: Rect) {
     let (upper, lower) = split_bottom(area, area.height * 2 / 5);
     let (left, right) = split_right(upper, upper.width * 45 / 100);
     let inner = pen.frame(left, "Timeline");
-    let mut text = text::timeline(pen, state, detail, usize::from(inner.width));
+    let mut text = text::timeline(
+        pen,
+        state,
+        detail,
+        usize::from(inner.width),
+        Order::OldestFirst,
+    );
     if text.is_empty() {
         text.push(vec![span("nothing was reported yet", Role::Muted)]);
     }

@@ -10,6 +10,7 @@ use super::{WIDE, empty, row as one_row, split_bottom, split_right};
 use crate::actions::ENTRIES;
 use crate::glyphs;
 use crate::keymap::shown;
+use crate::safe_text::SafeText;
 use crate::selection;
 use crate::state::{State, Task, amount, is_over, roughly, spent, tokens};
 use crate::theme::Role;
@@ -152,10 +153,10 @@ fn summary(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect, shown: usize) 
         x += pen.put(x, area.y, area.right() - x, count, Role::Text);
     }
     let row = selection::task(state, ui).map_or(0, |_| ui.tasks.index + 1);
-    let finished = if ui.finished || area.width < 110 {
-        String::new()
-    } else {
-        format!(", {} finished hidden", state.tasks.finished_elsewhere)
+    let finished = match state.tasks.finished_elsewhere {
+        0 => String::new(),
+        _ if ui.finished || area.width < 110 => String::new(),
+        count => format!(", {count} finished hidden"),
     };
     let place = format!("{row}/{shown}{finished}, by {} ", ui.sort.word());
     let place = format!("{}  {place}", filter(&ui.tasks_filter));
@@ -195,7 +196,7 @@ fn row(pen: &mut Pen<'_>, state: &State, ui: &Ui, task: &Task) -> Vec<Span> {
             Role::Muted,
         ),
         span(
-            format!("{}/{}", task.tries(), wire.max_attempts),
+            format!("{}/{}", wire.attempts, wire.max_attempts),
             Role::Muted,
         ),
         span(
@@ -226,12 +227,13 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
     if let Some(request) = &wire.pull_request {
         let number = request.number.map(|number| format!("#{number} "));
         let line = format!(
-            "{}{} +{} -{} in {} files  {}",
+            "{}{} +{} -{} in {} file{}  {}",
             number.unwrap_or_default(),
             request.state,
             request.added,
             request.removed,
             request.files,
+            if request.files == 1 { "" } else { "s" },
             request.url
         );
         text.push(vec![key("pull req."), span(line, Role::Review)]);
@@ -241,7 +243,7 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
         spent(wire),
         tokens(wire.tokens_in),
         tokens(wire.tokens_out),
-        task.tries(),
+        wire.attempts,
         wire.max_attempts,
         wire.coding_cli,
         wire.agent_type,
@@ -274,6 +276,10 @@ fn possible(state: &State, task: &Task) -> Vec<Span> {
             spans.push(span(shown(key), Role::Key));
             spans.push(span(format!(" {}  ", entry.label), Role::Text));
         }
+    }
+    // Blanks at the end would be cut, and marked as cut.
+    if let Some((last, _)) = spans.last_mut() {
+        *last = SafeText::new(last.as_str().trim_end());
     }
     spans
 }

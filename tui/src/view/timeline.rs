@@ -21,6 +21,15 @@ const ROOM: usize = 70;
 /// Lines that one entry takes at most.
 const ENTRY: usize = 6;
 
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// As in a log, where its end is what is shown.
+    OldestFirst,
+    /// Where its beginning is what is shown.
+    NewestFirst,
+}
+
 struct Entry {
     at: i64,
     mark: Mark,
@@ -28,19 +37,23 @@ struct Entry {
     what: String,
 }
 
-/// The lines, oldest first. Where the reports are known, the events that only announce them are
+/// The lines. Where the reports are known, the events that only announce them are
 /// left out.
 pub(super) fn lines<'a>(
     pen: &Pen<'_>,
     progress: &[v1::Progress],
     events: impl Iterator<Item = &'a v1::Event>,
     width: usize,
+    order: Order,
 ) -> Vec<Vec<Span>> {
     let mut entries: Vec<Entry> = progress.iter().map(reported).collect();
     let told = !entries.is_empty();
     let events = events.filter(|event| !(told && event.kind.contains("progress")));
     entries.extend(events.map(happened));
     entries.sort_by_key(|entry| entry.at);
+    if order == Order::NewestFirst {
+        entries.reverse();
+    }
     let cells = if width < ROOM { WORD.0 } else { WORD.1 };
     let indent = BEFORE + cells;
     let room = width.saturating_sub(indent).max(10);

@@ -82,6 +82,7 @@ async fn misuse_is_exit_code_2() {
         &["grant", "s6y9v7mn", "--tokens", "lots"],
         &["grant", "s6y9v7mn", "4.50", "--tokens", "500k"],
         &["resume", "a", "b"],
+        &["tasks", "--limit", "0"],
         &["frobnicate"],
         &["--host", "-oProxyCommand=x", "tasks"],
     ] {

@@ -108,3 +108,40 @@ fn a_report_that_comes_in_is_bounded_in_every_part() {
     assert!(report.summary.unwrap().chars().count() <= bounds::TEXT);
     assert!(report.progress[0].message.chars().count() <= bounds::LINE);
 }
+
+#[test]
+fn the_attempt_is_the_one_that_runs_or_ran_last() {
+    let mut task = worked_on(TaskState::Pending);
+    (task.attempts, task.max_attempts) = (0, 3);
+    let running = TaskState::InProgress(execution(1));
+    // What happens, and the attempt then.
+    let table: [(&str, TaskState, fn(&mut Task), u32); 12] = [
+        ("nothing ran", TaskState::Pending, |_| {}, 0),
+        ("the first", running.clone(), Task::try_once, 1),
+        (
+            "interrupted",
+            TaskState::Pending,
+            |task| task.interruptions = 1,
+            1,
+        ),
+        ("made again", running.clone(), Task::try_once, 1),
+        ("failed", TaskState::Pending, |task| task.attempts = 1, 1),
+        ("the second", running.clone(), Task::try_once, 2),
+        ("a message to it", running.clone(), Task::count_anew, 1),
+        ("it went well", TaskState::Review, |_| {}, 1),
+        ("a comment", TaskState::Review, Task::count_anew, 0),
+        ("the next round", running.clone(), Task::try_once, 1),
+        (
+            "failed for good",
+            TaskState::Pending,
+            |task| task.attempts = 3,
+            3,
+        ),
+        ("never above its bound", running, Task::try_once, 3),
+    ];
+    for (what, state, happens, attempt) in table {
+        task.state = state;
+        happens(&mut task);
+        assert_eq!(task.attempt(), attempt, "{what}");
+    }
+}

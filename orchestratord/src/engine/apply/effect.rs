@@ -291,7 +291,8 @@ impl World {
             | Effect::Prepare { task }
             | Effect::Comment { task } => {
                 let subject = Subject::Task(task.to_string());
-                self.record(EventActor::Engine, subject, "refused", why.clone());
+                let kind = refused_kind(effect);
+                self.record(EventActor::Engine, subject, kind, why.clone());
                 // What has ended in the meantime has ended well without it.
                 let ended = |task: &Task| task.state.is_finished();
                 if !self.tasks.get(task).is_some_and(ended) {
@@ -319,5 +320,21 @@ impl World {
                 task.not_before = Some(now.after(Duration::from_secs(60)));
             });
         }
+    }
+}
+
+/// What a refusal is called in the history. Whoever asked for a merge or a close waits for its own.
+fn refused_kind(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Merge { .. } => "merge_refused",
+        Effect::Close { .. } => "close_refused",
+        Effect::Prepare { .. }
+        | Effect::Publish { .. }
+        | Effect::Bring { .. }
+        | Effect::OpenPullRequest { .. }
+        | Effect::Comment { .. }
+        | Effect::Inspect { .. }
+        | Effect::NotifyTask { .. }
+        | Effect::NotifyRequest { .. } => "refused",
     }
 }

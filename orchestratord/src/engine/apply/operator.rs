@@ -261,10 +261,7 @@ impl World {
     /// A person had a hand in it: the count of attempts starts anew.
     pub(super) fn anew(&mut self, id: &TaskId) {
         self.change_task(id, |task| {
-            task.attempts = 0;
-            task.interruptions = 0;
-            task.overtaken = 0;
-            task.not_before = None;
+            task.count_anew();
             task.finished_at = None;
         });
     }

@@ -124,6 +124,7 @@ impl World {
             usage: Default::default(),
             attempts: 0,
             max_attempts: config.max_attempts,
+            tried: 0,
             interruptions: 0,
             overtaken: 0,
             not_before: None,
@@ -323,10 +324,7 @@ impl World {
         }
         self.change_task(id, |task| {
             task.conversation.push(message);
-            task.attempts = 0;
-            task.interruptions = 0;
-            task.overtaken = 0;
-            task.not_before = None;
+            task.count_anew();
         });
         if let Some(agent) = self.tasks.get(id).and_then(|task| task.agent.clone()) {
             self.live_mut(&agent);

@@ -9,7 +9,7 @@ use crate::theme::Role;
 use crate::view::pen::{Pen, Span, span};
 use crate::view::preview::section;
 use crate::view::tasks::{about, short_agent};
-use crate::view::timeline;
+use crate::view::timeline::{self, Order};
 
 type Lines = Vec<Vec<Span>>;
 
@@ -90,8 +90,10 @@ pub(super) fn timeline(
     state: &State,
     detail: &v1::TaskDetail,
     width: usize,
+    order: Order,
 ) -> Lines {
-    let mut text = Vec::new();
+    let events = state.detail.history(&state.activity);
+    let mut text = timeline::lines(pen, &detail.progress, events, width, order);
     let before = state.detail.before();
     if before > 0 {
         let mut line = vec![span(format!("… {before} earlier events"), Role::Muted)];
@@ -100,10 +102,11 @@ pub(super) fn timeline(
             line.push(span("e", Role::Key));
             line.push(span(" fetches them", Role::Muted));
         }
-        text.push(line);
+        match order {
+            Order::OldestFirst => text.insert(0, line),
+            Order::NewestFirst => text.push(line),
+        }
     }
-    let events = state.detail.history(&state.activity);
-    text.extend(timeline::lines(pen, &detail.progress, events, width));
     text
 }
 
