@@ -199,6 +199,7 @@ async fn a_result_that_is_gone_is_refused_with_a_reason() {
         execution: station.execution(1),
         head: "0123456789".repeat(4),
         base: station.base.clone(),
+        ask: 1,
     };
     station.host.send(ToAgent::RequestResult(request)).await;
     let heard = station
