@@ -25,6 +25,7 @@ mod quarantine;
 mod rebuild;
 mod scan;
 mod secrets;
+mod touched;
 mod tree;
 mod walk;
 

@@ -9,6 +9,7 @@ use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
+use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, Remark};
 use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
@@ -276,6 +277,8 @@ pub enum Done {
         files: u64,
     },
     /// The gate refused the result.
+        /// Changes of protected paths that an operator let pass with it.
+        passed: Vec<ProtectedChange>,
     Rejected {
         /// What it found.
         findings: Vec<String>,

@@ -48,6 +48,7 @@ async fn an_issue_of_the_operator_becomes_a_pull_request_and_is_merged() {
                 removed: 1,
                 files: 1,
             },
+                passed: Vec::new(),
         )
         .await;
     bench.effect("open", bench.opened(&task, 7)).await;
@@ -393,6 +394,7 @@ async fn an_effect_that_was_being_made_when_we_died_is_looked_for_first() {
                 removed: 0,
                 files: 1,
             },
+                passed: Vec::new(),
         )
         .await;
     let key = format!("open/{task}");

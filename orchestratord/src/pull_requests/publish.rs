@@ -8,7 +8,6 @@ use cloud_code_domain::id::Oid;
 use cloud_code_domain::task::Task;
 use secrecy::SecretString;
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::config::{GitConfig, ProjectConfig};
 use crate::engine::{Done, Outcome};
@@ -16,9 +15,9 @@ use crate::mirrors::branch::{BadBranch, BranchName, WorkBranch};
 use crate::mirrors::{Mirror, Mirrors};
 use crate::ports::{CodeHost, GitAccess, Trouble};
 use crate::sessions::Sessions;
+
 pub use super::arrival::Silences;
 use super::arrival::{self, Patience};
-
 use super::{Accepted, Gate, GateError, GateInput, push::Pushed, push::push};
 
 /// What publishing needs.
@@ -33,9 +32,9 @@ pub struct Publisher {
     /// Whose name the commits bear.
     pub identity: GitConfig,
     /// Where packs are put until they are complete.
+    pub incoming: PathBuf,
     /// Agents that did not send in time.
     pub silences: Silences,
-    pub incoming: PathBuf,
     /// Secrets of this host that may not leave it.
     pub known_secrets: Arc<dyn KnownSecrets>,
 }
@@ -145,6 +144,7 @@ impl Publisher {
             default_branch: &default,
             head,
             passed,
+            passed_before: &task.passed,
             identity: &self.identity,
             task: &task.id,
             title: &task.title,
@@ -158,6 +158,7 @@ impl Publisher {
                     branch: &branch,
                     default: &default,
                     accepted,
+                    passed,
                     expected: pushed,
                 };
                 parcel.push().await
@@ -204,6 +205,7 @@ impl Publisher {
             default_branch: &default,
             head,
             passed: true,
+            passed_before: &task.passed,
             identity: &self.identity,
             task: &task.id,
             title: &task.title,
@@ -257,31 +259,35 @@ struct Parcel<'a> {
     branch: &'a WorkBranch,
     default: &'a BranchName,
     accepted: Accepted,
+    /// Whether an operator let it pass.
+    passed: bool,
     /// Where the branch is expected; none: nowhere.
     expected: Option<&'a Oid>,
 }
 
 impl Parcel<'_> {
-    async fn push(self) -> Result<Outcome<Done>, Trouble> {
-        let head = &self.accepted.head;
-        match push(self.mirror, self.access, self.branch, head, self.expected).await? {
-            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head.clone())),
+    async fn push(mut self) -> Result<Outcome<Done>, Trouble> {
+        let head = self.accepted.head.clone();
+        match push(self.mirror, self.access, self.branch, &head, self.expected).await? {
+            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head)),
             Pushed::Conflict { .. } => self.overtaken().await,
         }
     }
 
-    fn published(&self, head: Oid) -> Outcome<Done> {
+    fn published(&mut self, head: Oid) -> Outcome<Done> {
+        let protected = std::mem::take(&mut self.accepted.protected);
         Outcome::Done(Done::Published {
             head,
             added: self.accepted.added,
             removed: self.accepted.removed,
             files: self.accepted.files,
+            passed: if self.passed { protected } else { Vec::new() },
         })
     }
 
     /// The branch is not where it was expected. What is there is brought here, and nothing of it is
     /// replaced: the agent puts its work on top.
-    async fn overtaken(&self) -> Result<Outcome<Done>, Trouble> {
+    async fn overtaken(&mut self) -> Result<Outcome<Done>, Trouble> {
         let name = self.branch.name();
         let fetched = self.mirror.fetch(self.access, &[name]).await?;
         let Some(found) = fetched.get(name).cloned().flatten() else {

@@ -7,6 +7,7 @@ use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
 use cloud_code_domain::issue::{PullRequestSnapshot, PullRequestState};
+use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::task::{BlockedReason, PullRequestRecord, Task, TaskEvent, TaskState};
 
 use crate::config::TrackerConfig;
@@ -116,7 +117,11 @@ impl World {
                     removed,
                     files,
                 },
-            ) => self.published(execution, head, (added, removed, files)),
+                    passed,
+            ) => {
+                self.remember_passed(&execution.task, passed);
+                self.published(execution, head, (added, removed, files));
+            }
             (Effect::Publish { execution, .. }, Done::Rejected { findings, passable }) => {
                 let reason = BlockedReason::PublishRejected {
                     execution: execution.clone(),
@@ -198,6 +203,17 @@ impl World {
     }
 
     fn published(&mut self, execution: &ExecutionId, head: Oid, stat: (u64, u64, u64)) {
+    /// What an operator let pass is not asked for again.
+    fn remember_passed(&mut self, task: &TaskId, passed: Vec<ProtectedChange>) {
+        if !passed.is_empty() {
+            self.change_task(task, |task| {
+                for change in passed {
+                    task.passed.add(change);
+                }
+            });
+        }
+    }
+
         let now = self.now;
         let (added, removed, files) = stat;
         let published = head.clone();

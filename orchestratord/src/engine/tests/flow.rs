@@ -98,6 +98,7 @@ async fn a_reassigned_task_takes_the_commits_of_its_agent_along() {
         added: 1,
         removed: 0,
         files: 1,
+        passed: Vec::new(),
     };
     bench.effect("publish", published).await;
     assert_eq!(bench.task(&task).await.brought, None, "it is pushed");
