@@ -168,10 +168,13 @@ impl Hands {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
         };
-        let mut issue = None;
+        let (mut issue, mut gone) = (None, false);
         if let Some(asked) = issue_number {
             match ports.tracker.issue(asked).await {
-                Ok(found) => issue = found,
+                Ok(found) => {
+                    gone = task.is_some() && found.is_none();
+                    issue = found;
+                }
                 // An issue that was moved elsewhere hides nothing of its pull request.
                 Err(Trouble::Refused { what }) if pull_request.is_some() => {
                     tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
@@ -179,6 +182,10 @@ impl Hands {
                 }
                 Err(trouble) => return Err(trouble),
             }
+        }
+        if gone {
+            // Who may read no issues any more finds none either.
+            ports.tracker.clock().await?;
         }
         let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
@@ -194,6 +201,7 @@ impl Hands {
             issue,
             pull_request,
             remarks,
+            gone,
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
     }

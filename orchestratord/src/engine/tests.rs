@@ -3,6 +3,7 @@
 mod backend;
 mod bench;
 mod flow;
+mod gone;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;
@@ -47,8 +48,8 @@ async fn an_issue_of_the_operator_becomes_a_pull_request_and_is_merged() {
                 added: 3,
                 removed: 1,
                 files: 1,
-            },
                 passed: Vec::new(),
+            },
         )
         .await;
     bench.effect("open", bench.opened(&task, 7)).await;
@@ -393,8 +394,8 @@ async fn an_effect_that_was_being_made_when_we_died_is_looked_for_first() {
                 added: 1,
                 removed: 0,
                 files: 1,
-            },
                 passed: Vec::new(),
+            },
         )
         .await;
     let key = format!("open/{task}");
@@ -509,6 +510,7 @@ async fn a_delivery_that_comes_again_is_taken_once_also_after_a_kill() {
     let delivery = || Input::Delivered {
         digest: Some([7; 32]),
         about: vec![("sample".parse().unwrap(), 1)],
+        remark: None,
     };
     assert!(matches!(
         bench.engine.send(delivery()).await.unwrap(),

@@ -98,6 +98,7 @@ impl World {
         match (effect, done) {
             (Effect::Inspect { project, number }, Done::Inspected(inspected)) => {
                 self.standing_seen(project, *number, &inspected);
+                self.look_again(project, *number, &inspected);
                 self.inspected(*inspected);
             }
             (
@@ -116,8 +117,8 @@ impl World {
                     added,
                     removed,
                     files,
-                },
                     passed,
+                },
             ) => {
                 self.remember_passed(&execution.task, passed);
                 self.published(execution, head, (added, removed, files));
@@ -202,7 +203,6 @@ impl World {
         });
     }
 
-    fn published(&mut self, execution: &ExecutionId, head: Oid, stat: (u64, u64, u64)) {
     /// What an operator let pass is not asked for again.
     fn remember_passed(&mut self, task: &TaskId, passed: Vec<ProtectedChange>) {
         if !passed.is_empty() {
@@ -214,6 +214,7 @@ impl World {
         }
     }
 
+    fn published(&mut self, execution: &ExecutionId, head: Oid, stat: (u64, u64, u64)) {
         let now = self.now;
         let (added, removed, files) = stat;
         let published = head.clone();
@@ -312,6 +313,9 @@ impl World {
                 let ended = |task: &Task| task.state.is_finished();
                 if !self.tasks.get(task).is_some_and(ended) {
                     self.change_task(task, |task| task.last_error = Some(why));
+                }
+                if matches!(effect, Effect::Comment { .. }) {
+                    self.look_whether_it_is_there(task);
                 }
             }
             Effect::Inspect { project, number } => {
