@@ -131,6 +131,19 @@ impl Operator {
         }
     }
 
+    /// Every change from now on.
+    ///
+    /// # Errors
+    /// Where the link breaks.
+    pub async fn changes(&self) -> anyhow::Result<Changes> {
+        let request = v1::WatchRequest {
+            protocol: cloud_code_proto::PROTOCOL,
+            client_version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let stream = self.client.clone().watch(request).await?.into_inner();
+        Ok(Changes(stream))
+    }
+
     /// All tasks, finished ones too.
     ///
     /// # Errors
@@ -217,5 +230,24 @@ impl Operator {
             ),
             None => bail!("task {id} was never seen"),
         })
+    }
+}
+
+/// What an operator who watches is told.
+#[derive(Debug)]
+pub struct Changes(tonic::Streaming<v1::WatchResponse>);
+
+impl Changes {
+    /// The next change.
+    ///
+    /// # Errors
+    /// Where the link breaks.
+    pub async fn next(&mut self) -> anyhow::Result<v1::Change> {
+        loop {
+            let told = self.0.message().await?.context("the changes ended")?;
+            if let Some(v1::watch_response::Message::Change(change)) = told.message {
+                return Ok(change);
+            }
+        }
     }
 }

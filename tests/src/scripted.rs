@@ -372,13 +372,14 @@ impl Turn {
     fn answer(&mut self) -> Result<(), Halt> {
         let prompt = self.prompt.trim().to_owned();
         let quoted: String = prompt.lines().map(|line| format!("> {line}\n")).collect();
-        let before = fs::read_to_string("notes/answers.md").unwrap_or_default();
-        self.write("notes/answers.md", &format!("{before}{quoted}\nDone.\n\n"))?;
+        let path = format!("notes/answers/{}.md", slug(&self.tasking.title));
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        self.write(&path, &format!("{before}{quoted}\nDone.\n\n"))?;
         self.commit("Answer what was said")?;
         self.claim
-            .change("Answered what was said in notes/answers.md");
+            .change(&format!("Answered what was said in {path}"));
         self.claim.write(&mut self.state)?;
-        self.say("I answered in notes/answers.md.");
+        self.say(&format!("I answered in {path}."));
         Ok(())
     }
 }

@@ -1,22 +1,24 @@
 //! The world as operators' clients see it.
 
-use cloud_code_domain::account::{Authorisation, Parking, Provider};
+mod account;
+mod approval;
+
+pub use account::{account, project};
+pub use approval::approval;
+
+use cloud_code_domain::account::Parking;
 use cloud_code_domain::agent::{Agent, AgentState};
 use cloud_code_domain::cost::{MicroUsd, Usage};
-use cloud_code_domain::credential::{
-    CredentialRequest, CredentialState, Decision, GrantedBy, decide,
-};
+use cloud_code_domain::credential::CredentialState;
+use cloud_code_domain::dependencies::Verdict;
 use cloud_code_domain::execution::{Execution, ExecutionState};
-use cloud_code_domain::id::AccountName;
 use cloud_code_domain::limit::{Amount, Measure};
 use cloud_code_domain::report::{CriterionStatus, Report};
 use cloud_code_domain::task::{BlockedReason, Task, TaskState, possible_actions, waiting_sentence};
 use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 
-use cloud_code_domain::dependencies::Verdict;
-
-use crate::config::{ProjectConfig, RuntimeKind, TrackerConfig};
+use crate::config::RuntimeKind;
 use crate::engine::{Wait, World};
 
 /// A task in a list.
@@ -400,129 +402,6 @@ fn spent(world: &World, of: impl Fn(&crate::store::SpendRow) -> bool) -> MicroUs
         .values()
         .filter(|row| row.day == today && of(row));
     rows.fold(MicroUsd::default(), |sum, row| sum.plus(row.cost))
-}
-
-/// A credential request.
-#[must_use]
-pub fn approval(world: &World, request: &CredentialRequest) -> v1::Approval {
-    let known = world.secret_is_stored(request);
-    let decision = decide(request.kind, &request.scope);
-    let policy = match decision {
-        Decision::Grant if known => "granted without a person".to_owned(),
-        Decision::Grant => {
-            "it would be granted without a person, but no secret is stored for it".to_owned()
-        }
-        Decision::Ask(why) | Decision::Refuse(why) => why.to_owned(),
-    };
-    let (answered_by, note) = answer(&request.state);
-    v1::Approval {
-        id: request.id.to_string(),
-        version: request.version,
-        task: request.id.task.to_string(),
-        project: request.project.to_string(),
-        agent: request.agent.to_string(),
-        kind: request.kind.as_str().into(),
-        scope: request.scope.clone(),
-        reason: request.reason.clone(),
-        label: request.label.clone(),
-        state: request.state.as_str().into(),
-        policy,
-        secret_known: known,
-        on_approve: format!(
-            "the secret goes to {} as ${} until task {} ends; the agent goes on",
-            request.agent,
-            request.kind.env_name(),
-            request.id.task
-        ),
-        on_deny: "the agent is told your note and goes on without it".into(),
-        asked_at_ms: request.asked_at.0,
-        answered_by,
-        note,
-        refused: matches!(decision, Decision::Refuse(_)),
-    }
-}
-
-fn answer(state: &CredentialState) -> (String, String) {
-    match state {
-        CredentialState::Approved(by) | CredentialState::Injected(by) => match by {
-            GrantedBy::Policy => ("policy".into(), String::new()),
-            GrantedBy::Operator(name) | GrantedBy::OperatorForTask(name) => {
-                (name.clone(), String::new())
-            }
-        },
-        CredentialState::Denied { by, note } => (by.clone(), note.clone()),
-        CredentialState::Pending | CredentialState::Revoked | CredentialState::Withdrawn => {
-            (String::new(), String::new())
-        }
-    }
-}
-
-/// An account.
-#[must_use]
-pub fn account(world: &World, name: &AccountName) -> v1::Account {
-    let config = world.config.accounts.get(name);
-    let (parking, until) = match world.parking(name) {
-        None => ("", None),
-        Some(Parking::UsageLimit { until }) => ("usage_limit", Some(until.0)),
-        Some(Parking::LogInAgain) => ("log_in_again", None),
-    };
-    let today = world.now.day();
-    let rows = world
-        .spend
-        .values()
-        .filter(|row| row.day == today && row.account == *name);
-    v1::Account {
-        name: name.to_string(),
-        kind: config
-            .map_or("", |config| match config.kind {
-                Provider::Anthropic => "anthropic",
-                Provider::Openai => "openai",
-            })
-            .into(),
-        auth: config
-            .map_or("", |config| match config.auth {
-                Authorisation::ApiKey => "api_key",
-                Authorisation::ClaudeToken => "claude_token",
-            })
-            .into(),
-        parking: parking.into(),
-        parked_until_ms: until,
-        cost_today_micro_usd: spent(world, |row| row.account == *name).0,
-        tokens_today: rows.map(|row| row.usage.total()).sum(),
-        notional: config.is_some_and(|config| config.auth == Authorisation::ClaudeToken),
-    }
-}
-
-/// A project.
-#[must_use]
-pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
-    let inspect = format!("inspect/{}/", config.name);
-    let warning = world
-        .effects
-        .range(inspect.clone()..)
-        .take_while(|(key, _)| key.starts_with(&inspect))
-        .find_map(|(_, record)| record.last_error.clone())
-        .or_else(|| world.troubles.get(&config.name).cloned())
-        .unwrap_or_default();
-    let today = world.spent_today(&config.name);
-    v1::Project {
-        name: config.name.to_string(),
-        tracker: match config.tracker {
-            TrackerConfig::Local => "local",
-            TrackerConfig::Github(_) => "github",
-        }
-        .into(),
-        repository: config.repository.clone(),
-        halted: world
-            .projects
-            .get(&config.name)
-            .is_some_and(|project| project.halted),
-        cost_today_micro_usd: today.cost.0,
-        daily_limit_micro_usd: config.daily_limit.cost.0,
-        tokens_today: today.tokens.0,
-        daily_token_limit: config.daily_limit.tokens.0,
-        warning,
-    }
 }
 
 /// The sums of the header.

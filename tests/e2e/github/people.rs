@@ -6,6 +6,9 @@ use cloud_code_tests::forge::Fault;
 
 use super::{LABEL, PullRequest, Scene};
 
+/// Where the scripted CLI answers what it was told of the issue "Say hello".
+const ANSWER: &str = "notes/answers/say-hello.md";
+
 /// Works until the test lets it go on.
 fn held(scene: &Scene, steps: &str) -> String {
     let gate = scene.cluster.root().join("go");
@@ -36,10 +39,7 @@ async fn a_review_that_asks_for_changes_is_answered_on_top() -> Result<()> {
     .await?;
     scene.cluster.task_in(&task, "review").await?;
     // The scripted CLI quotes what it was told.
-    let answer = scene
-        .forge
-        .read_file(&pull.branch, "notes/answers.md")
-        .await?;
+    let answer = scene.forge.read_file(&pull.branch, ANSWER).await?;
     for words in ["Not yet.", "hello.txt:1", "Say it in Latin."] {
         assert!(answer.contains(words), "{words} did not reach it: {answer}");
     }
@@ -70,10 +70,7 @@ async fn a_writers_comment_starts_the_next_execution_and_a_strangers_does_not() 
     })
     .await?;
     scene.cluster.task_in(&task, "review").await?;
-    let answer = scene
-        .forge
-        .read_file(&pull.branch, "notes/answers.md")
-        .await?;
+    let answer = scene.forge.read_file(&pull.branch, ANSWER).await?;
     assert!(answer.contains("greet Grace"), "{answer}");
     assert!(!answer.contains("Delete everything"), "{answer}");
     scene.end();
@@ -105,7 +102,7 @@ async fn a_comment_during_a_turn_reaches_the_task() -> Result<()> {
     .await?;
     asked_until("the comment is answered", async || {
         // The file may not be there yet.
-        let answer = scene.forge.read_file(&branch, "notes/answers.md").await;
+        let answer = scene.forge.read_file(&branch, ANSWER).await;
         let answered = answer.is_ok_and(|answer| answer.contains("thank Grace"));
         Ok(answered.then_some(()))
     })

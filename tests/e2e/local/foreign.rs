@@ -66,7 +66,12 @@ max_attempts = 1
     assert!(has("the reason stands at the end") && has("the turn failed"));
     let kept = lines.iter().filter(|line| line.starts_with("line "));
     let kept = u64::try_from(kept.count())?;
-    assert!(lost > 0 && kept + lost == 60_000, "{kept} and {lost}");
+    // What agentd said itself in the middle of it may be among the lost.
+    let counted = kept + lost;
+    assert!(
+        lost > 0 && (60_000..60_010).contains(&counted),
+        "{kept} and {lost}"
+    );
     Ok(())
 }
 

@@ -66,7 +66,7 @@ impl Feed {
         let mut steps =
             String::from("report progress Looking\nrequest npm_token read To install\n");
         for _ in 0..spends {
-            steps.push_str("spend scripted-model 100\nrun sleep 0.2\n");
+            steps.push_str("spend scripted-model 8000\nrun sleep 0.2\n");
         }
         let body = format!(
             "Please.\n\n```script\n{steps}write file-{number}.txt {number}\nreport progress Writing\n\

@@ -1,0 +1,95 @@
+//! What is acknowledged is on disk, once, whatever is killed or fails.
+
+use super::*;
+
+#[tokio::test]
+async fn a_delivery_that_comes_again_is_taken_once_also_after_a_kill() {
+    let bench = Bench::start().await;
+    let delivery = || Input::Delivered {
+        digest: Some([7; 32]),
+        about: vec![("sample".parse().unwrap(), 1)],
+        remark: None,
+    };
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Ok
+    ));
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Duplicate
+    ));
+    let bench = bench.killed().await;
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Duplicate
+    ));
+    bench.later(32 * 86_400_000).await;
+    assert!(matches!(
+        bench.engine.send(delivery()).await.unwrap(),
+        Reply::Ok
+    ));
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_it_is_on_disk() {
+    let (bench, log) = Bench::recorded().await;
+    log.clear();
+    bench.new_task("One").await;
+    log.note("acknowledged");
+    let order = log.taken();
+    let last_write = order.iter().rposition(|step| step == "write").unwrap();
+    let last_sync = order.iter().rposition(|step| step == "sync").unwrap();
+    let acknowledged = order
+        .iter()
+        .position(|step| step == "acknowledged")
+        .unwrap();
+    assert!(
+        last_write < last_sync && last_sync < acknowledged,
+        "{order:?}"
+    );
+}
+
+#[tokio::test]
+async fn inputs_that_queue_up_share_a_commit() {
+    let (bench, log) = Bench::recorded().await;
+    log.clear();
+    // While a read holds the engine's thread, inputs queue up behind it.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let held = bench.engine.clone();
+    let holding = tokio::spawn(async move { held.read(move |_| wait.recv().is_ok()).await });
+    let mut replies = Vec::new();
+    for _ in 0..100 {
+        replies.push(
+            bench
+                .engine
+                .post(bench.new_task_input("One"))
+                .await
+                .unwrap(),
+        );
+    }
+    go.send(()).unwrap();
+    assert!(holding.await.unwrap().unwrap());
+    for reply in replies {
+        assert!(matches!(reply.await.unwrap(), Reply::Acted { .. }));
+    }
+    let syncs = log.taken().iter().filter(|step| *step == "sync").count();
+    assert!(syncs < 30, "100 inputs took {syncs} syncs");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_says_so_and_recovers_by_itself() {
+    let (bench, log) = Bench::recorded().await;
+    let kept = bench.new_task("Kept").await;
+    log.fail(true);
+    let refused = bench
+        .engine
+        .send(bench.new_task_input("Lost"))
+        .await
+        .unwrap();
+    assert!(matches!(refused, Reply::Unavailable { .. }), "{refused:?}");
+    log.fail(false);
+    let after = bench.new_task("After").await;
+    let titles = bench.titles().await;
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert_ne!(kept, after);
+}

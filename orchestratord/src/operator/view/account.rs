@@ -1,0 +1,77 @@
+//! What is spent from and for: accounts and projects, with what they have spent today.
+
+use cloud_code_domain::account::{Authorisation, Parking, Provider};
+use cloud_code_domain::id::AccountName;
+use cloud_code_proto::v1;
+
+use super::spent;
+use crate::config::{ProjectConfig, TrackerConfig};
+use crate::engine::World;
+
+/// An account.
+#[must_use]
+pub fn account(world: &World, name: &AccountName) -> v1::Account {
+    let config = world.config.accounts.get(name);
+    let (parking, until) = match world.parking(name) {
+        None => ("", None),
+        Some(Parking::UsageLimit { until }) => ("usage_limit", Some(until.0)),
+        Some(Parking::LogInAgain) => ("log_in_again", None),
+    };
+    let today = world.now.day();
+    let rows = world
+        .spend
+        .values()
+        .filter(|row| row.day == today && row.account == *name);
+    v1::Account {
+        name: name.to_string(),
+        kind: config
+            .map_or("", |config| match config.kind {
+                Provider::Anthropic => "anthropic",
+                Provider::Openai => "openai",
+            })
+            .into(),
+        auth: config
+            .map_or("", |config| match config.auth {
+                Authorisation::ApiKey => "api_key",
+                Authorisation::ClaudeToken => "claude_token",
+            })
+            .into(),
+        parking: parking.into(),
+        parked_until_ms: until,
+        cost_today_micro_usd: spent(world, |row| row.account == *name).0,
+        tokens_today: rows.map(|row| row.usage.total()).sum(),
+        notional: config.is_some_and(|config| config.auth == Authorisation::ClaudeToken),
+    }
+}
+
+/// A project.
+#[must_use]
+pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
+    let inspect = format!("inspect/{}/", config.name);
+    let warning = world
+        .effects
+        .range(inspect.clone()..)
+        .take_while(|(key, _)| key.starts_with(&inspect))
+        .find_map(|(_, record)| record.last_error.clone())
+        .or_else(|| world.troubles.get(&config.name).cloned())
+        .unwrap_or_default();
+    let today = world.spent_today(&config.name);
+    v1::Project {
+        name: config.name.to_string(),
+        tracker: match config.tracker {
+            TrackerConfig::Local => "local",
+            TrackerConfig::Github(_) => "github",
+        }
+        .into(),
+        repository: config.repository.clone(),
+        halted: world
+            .projects
+            .get(&config.name)
+            .is_some_and(|project| project.halted),
+        cost_today_micro_usd: today.cost.0,
+        daily_limit_micro_usd: config.daily_limit.cost.0,
+        tokens_today: today.tokens.0,
+        daily_token_limit: config.daily_limit.tokens.0,
+        warning,
+    }
+}
