@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_result_that_never_comes_is_asked_for_again_and_then_lost() {
         let silences = Silences::default();
-        let (id, other) = ("app-7-1".parse().unwrap(), "app-8-1".parse().unwrap());
+        let (id, other) = ("k3f9x2ab.1".parse().unwrap(), "k3f9x2ab.2".parse().unwrap());
         let silent = || Arrival::Silent("nothing came".into());
         for _ in 1..MOST_SILENCES {
             assert!(silences.judge(&id, silent()).is_err());

@@ -78,7 +78,7 @@ mod tests {
     fn ask() -> (ResultAsk, mpsc::Receiver<ResultPart>) {
         let (answer, parts) = mpsc::channel(4);
         let ask = ResultAsk {
-            execution: "app-7-1".parse().unwrap(),
+            execution: "k3f9x2ab.1".parse().unwrap(),
             head: "0123456789".repeat(4).parse().unwrap(),
             base: "1234567890".repeat(4).parse().unwrap(),
             answer,
@@ -134,7 +134,7 @@ mod tests {
         let (first, parts) = ask();
         let request = asked.begin(first);
         let other = v1::PackChunk {
-            execution: "app-7-2".into(),
+            execution: "k3f9x2ab.2".into(),
             ..chunk(&request, b"other", true)
         };
         asked.part(other).await;

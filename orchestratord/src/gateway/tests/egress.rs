@@ -53,7 +53,7 @@ async fn a_listed_target_is_reached_over_both_versions_and_recorded() {
     });
     let (target, public) = (format!("echo.example:{port}"), "93.184.215.14");
     let world = world(&[&target], &[("echo.example", &[public])]);
-    let peer = format!("{public}:{port}").parse().unwrap();
+    let peer: std::net::SocketAddr = format!("{public}:{port}").parse().unwrap();
     let io = TokioIo::new(world.connection());
     let (mut http1, running) = conn::http1::handshake(io).await.unwrap();
     tokio::spawn(running.with_upgrades());

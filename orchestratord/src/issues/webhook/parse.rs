@@ -233,6 +233,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_person_just_said_is_named_and_nothing_else() {
+        let named = |event: &str, action: &str, said: &str, kind: &str| {
+            let body = format!(
+                r#"{{"action":"{action}","repository":{{"full_name":"acme/app"}},
+                "issue":{{"number":7}},"pull_request":{{"number":7}},
+                "{said}":{{"id":12,"user":{{"login":"ada","type":"{kind}"}}}}}}"#
+            );
+            parse(event, body.as_bytes()).unwrap().remark
+        };
+        let comment = named("issue_comment", "created", "comment", "User");
+        assert_eq!(comment.as_deref(), Some("comment/12"));
+        let review = named("pull_request_review", "submitted", "review", "User");
+        assert_eq!(review.as_deref(), Some("review/12"));
+        assert_eq!(named("issue_comment", "edited", "comment", "User"), None);
+        assert_eq!(named("issue_comment", "created", "comment", "Bot"), None);
+        assert_eq!(named("pull_request_review", "dismissed", "review", "User"), None);
+    }
+
+    #[test]
     fn depth_is_that_of_the_structure_not_of_strings() {
         assert_eq!(depth(br#"{"a":[{"b":"[[[\"[[["}]}"#), 3);
         assert_eq!(depth(br#""\\"[[]"#), 2);
