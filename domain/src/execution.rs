@@ -127,9 +127,7 @@ impl fmt::Display for FailureCause {
             Self::InvalidReport => "the report could not be read",
             Self::CheckFailed => "the project's check failed",
             Self::WorkspaceUnavailable => "the workspace could not be made",
-            Self::WorktreeDamaged => {
-                "its worktree is no git worktree any more; it is made anew"
-            }
+            Self::WorktreeDamaged => "its worktree is no git worktree any more; it is made anew",
             Self::RateLimited => "the provider limits requests",
             Self::AccountParked => "the account's usage limit is reached",
             Self::Authentication => "the provider refused the account's secret",

@@ -34,8 +34,7 @@ impl PassedChanges {
 
     /// Adds one. Two that follow each other are one as well: a merge shows them so.
     pub fn add(&mut self, change: ProtectedChange) {
-        let follows =
-            |one: &&ProtectedChange| one.path == change.path && one.now == change.was;
+        let follows = |one: &&ProtectedChange| one.path == change.path && one.now == change.was;
         let whole = |one: &ProtectedChange| ProtectedChange {
             path: change.path.clone(),
             was: one.was.clone(),

@@ -151,7 +151,12 @@ async fn the_doctor_says_that_there_is_no_branch_to_start_from() -> Result<()> {
     type Prepare = fn(&Path) -> Result<()>;
     let cases: [(&str, Prepare, &str, &str); 3] = [
         ("", one_file, "ok", "main is there"),
-        ("default_branch = \"trunk\"\n", one_file, "fail", "no branch trunk"),
+        (
+            "default_branch = \"trunk\"\n",
+            one_file,
+            "fail",
+            "no branch trunk",
+        ),
         ("", nothing, "fail", "is empty"),
     ];
     for (more, prepare, level, words) in cases {

@@ -111,7 +111,10 @@ mod tests {
         let mut again = Again::default();
         assert_eq!(again.shown(&about(), &[]), None);
         again.expect(about(), "comment/1".into());
-        assert_eq!(again.shown(&about(), &[remark("comment/2")]), Some(PAUSES[0]));
+        assert_eq!(
+            again.shown(&about(), &[remark("comment/2")]),
+            Some(PAUSES[0])
+        );
         assert_eq!(again.shown(&about(), &[]), Some(PAUSES[1]));
         assert_eq!(again.shown(&about(), &[]), None);
         assert_eq!(again.shown(&about(), &[]), None);
@@ -122,7 +125,10 @@ mod tests {
         let mut again = Again::default();
         again.expect(about(), "comment/1".into());
         again.expect(about(), "review/2".into());
-        assert_eq!(again.shown(&about(), &[remark("review/2")]), Some(PAUSES[0]));
+        assert_eq!(
+            again.shown(&about(), &[remark("review/2")]),
+            Some(PAUSES[0])
+        );
         assert_eq!(again.shown(&about(), &[remark("comment/1")]), None);
     }
 

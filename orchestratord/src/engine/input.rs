@@ -9,10 +9,10 @@ use cloud_code_domain::execution::FailureCause;
 use cloud_code_domain::id::{
     AccountName, AgentId, ExecutionId, Oid, ProjectName, RequestId, TaskId,
 };
-use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, Remark};
 use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
+use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::report::ReportDelta;
 
 use super::effect::{EffectRecord, Outcome};

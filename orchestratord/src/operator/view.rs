@@ -197,7 +197,10 @@ fn pending_detail(world: &World, task: &Task) -> (String, Option<i64>) {
         Some(Wait::Handover(agent)) => {
             let why = world.held_up("bring", task);
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            (format!("what {agent} committed is being fetched{why}"), None)
+            (
+                format!("what {agent} committed is being fetched{why}"),
+                None,
+            )
         }
         Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
     }

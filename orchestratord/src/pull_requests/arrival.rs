@@ -224,6 +224,9 @@ mod tests {
         assert!(silences.judge(&other, silent()).is_err());
         let lost = silences.judge(&id, silent());
         assert!(matches!(&lost, Ok(Err(why)) if why.contains("nothing came")));
-        assert!(silences.judge(&id, silent()).is_err(), "the count is begun anew");
+        assert!(
+            silences.judge(&id, silent()).is_err(),
+            "the count is begun anew"
+        );
     }
 }

@@ -50,7 +50,13 @@ pub(crate) fn state(entry: Option<&Entry>) -> State {
 
 impl Touched {
     /// Notes a change. `merged`: against what a merge took in, which is no step of the result.
-    pub(crate) fn note(&mut self, path: &[u8], (was, now): (State, State), what: String, merged: bool) {
+    pub(crate) fn note(
+        &mut self,
+        path: &[u8],
+        (was, now): (State, State),
+        what: String,
+        merged: bool,
+    ) {
         if self.changes.len() >= MOST {
             self.more = true;
             return;
@@ -76,7 +82,11 @@ impl Touched {
                 continue;
             }
             last = Some(path);
-            findings.push(Finding::at(Rule::ProtectedPath, path, self.words(path, touch)));
+            findings.push(Finding::at(
+                Rule::ProtectedPath,
+                path,
+                self.words(path, touch),
+            ));
         }
         if self.more {
             let what = format!("more than {MOST} changes of protected paths");

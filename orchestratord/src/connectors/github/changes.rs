@@ -103,7 +103,11 @@ async fn oldest_first(client: &Client, cursor: &Cursor, since: i64) -> Result<Ch
         items.extend(of_page.iter().map(change));
         let last = items.last().map_or(from, |(_, second)| *second);
         // A page within one second is followed by the next one of the same question.
-        (from, page) = if last > from { (last, 1) } else { (from, page + 1) };
+        (from, page) = if last > from {
+            (last, 1)
+        } else {
+            (from, page + 1)
+        };
         if !more {
             break;
         }

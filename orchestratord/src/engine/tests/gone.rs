@@ -100,7 +100,9 @@ async fn a_pull_request_whose_issue_is_gone_loses_the_closing_line_alone() {
     let task = task_of_an_issue(&bench).await;
     let execution = bench.assigned(&task).await;
     let version = "1".to_owned();
-    bench.says(&execution, RecordBody::Started { version }).await;
+    bench
+        .says(&execution, RecordBody::Started { version })
+        .await;
     bench.succeeds(&execution, oid('b')).await;
     let published = Done::Published {
         head: oid('c'),

@@ -197,12 +197,20 @@ fn an_entry_that_is_not_understood_is_told_with_the_forms_that_are() {
 
 #[test]
 fn an_address_inside_is_no_entry() {
-    for inside in ["127.0.0.1:4873", "10.0.0.5:443", "[::1]:443", "[fd00::1]:443"] {
+    for inside in [
+        "127.0.0.1:4873",
+        "10.0.0.5:443",
+        "[::1]:443",
+        "[fd00::1]:443",
+    ] {
         let parts = Parts {
             egress: vec![inside.to_owned()],
             ..parts(&Arc::new(Engine::default()))
         };
         let told = Gateway::new(parts).unwrap_err().to_string();
-        assert!(told.contains(inside) && told.contains("no agent reaches"), "{told}");
+        assert!(
+            told.contains(inside) && told.contains("no agent reaches"),
+            "{told}"
+        );
     }
 }

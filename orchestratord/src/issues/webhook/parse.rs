@@ -110,7 +110,10 @@ pub fn parse(event: &str, body: &[u8]) -> Result<Parsed, Refused> {
     let payload: Payload = serde_json::from_str(text).map_err(Refused::Shape)?;
     let about = about(event, &payload)?;
     Ok(Parsed {
-        repository: payload.repository.as_ref().map(|named| named.full_name.clone()),
+        repository: payload
+            .repository
+            .as_ref()
+            .map(|named| named.full_name.clone()),
         about,
         remark: remark(event, &payload),
     })
@@ -248,7 +251,10 @@ mod tests {
         assert_eq!(review.as_deref(), Some("review/12"));
         assert_eq!(named("issue_comment", "edited", "comment", "User"), None);
         assert_eq!(named("issue_comment", "created", "comment", "Bot"), None);
-        assert_eq!(named("pull_request_review", "dismissed", "review", "User"), None);
+        assert_eq!(
+            named("pull_request_review", "dismissed", "review", "User"),
+            None
+        );
     }
 
     #[test]
