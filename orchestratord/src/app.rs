@@ -10,6 +10,7 @@ mod wiring;
 
 pub use host_key::{HostKey, HostKeyError};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{self, Engine, Foundations, Input};
+use crate::store::{Store, StoreError};
 
 /// A drain that takes longer than this is cut: what is under way is looked for at the next start.
 const DRAIN: Duration = Duration::from_secs(9);
+
+/// How often, and how far apart, a store that is in use is tried again.
+const STORE_TRIES: u32 = 10;
+const STORE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The host's clock.
 #[must_use]
@@ -48,7 +54,12 @@ pub async fn run(
     make_private(state).with_context(|| format!("cannot make {}", state.display()))?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).context("no random numbers can be had")?;
-    let foundations = Foundations::in_directory(config.clone(), state, u64::from_le_bytes(seed))?;
+    let foundations = Foundations {
+        config: config.clone(),
+        store: open_store(state).await?,
+        clock: Arc::new(now),
+        seed: u64::from_le_bytes(seed),
+    };
     let (engine, engine_thread) = Engine::start(foundations)?;
     let mut parts = spawn(&config, &engine, &stop).await?;
     ready();
@@ -67,6 +78,18 @@ pub async fn run(
         "the engine broke: see the log"
     );
     why(ended)
+}
+
+/// Opens the store. Where a daemon was killed while it started a program, that program holds the
+/// store for the moment until it has begun.
+async fn open_store(state_dir: &Path) -> Result<Store, StoreError> {
+    for _ in 0..STORE_TRIES {
+        match Store::open(state_dir) {
+            Err(StoreError::InUse { .. }) => tokio::time::sleep(STORE_PAUSE).await,
+            opened => return opened,
+        }
+    }
+    Store::open(state_dir)
 }
 
 /// Starts everything that runs as long as the program.
@@ -120,7 +143,7 @@ fn why(ended: Ended) -> anyhow::Result<()> {
 }
 
 /// Makes a directory that only we may read.
-pub(crate) fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -34,7 +34,7 @@ pub use schedule::Wait;
 pub(crate) use world::Random;
 pub use world::{Live, World};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,21 +87,6 @@ pub struct Foundations {
 impl std::fmt::Debug for Foundations {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Foundations").finish_non_exhaustive()
-    }
-}
-
-impl Foundations {
-    /// The store of this directory and the machine's clock.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be opened.
-    pub fn in_directory(config: Arc<Config>, dir: &Path, seed: u64) -> Result<Self, StoreError> {
-        Ok(Self {
-            config,
-            store: Store::open(dir)?,
-            clock: Arc::new(crate::app::now),
-            seed,
-        })
     }
 }
 

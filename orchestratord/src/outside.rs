@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cloud_code_domain::id::ProjectName;
-use cloud_code_domain::issue::Remark;
+use cloud_code_domain::issue::{IssueSnapshot, Remark};
 use cloud_code_domain::task::Task;
 use futures_util::future::BoxFuture;
 
@@ -148,8 +148,9 @@ impl Hands {
         Ok((task, project, ports))
     }
 
-    /// Reads an issue with its pull request and what people said: the pull request first, since
-    /// merged wins.
+    /// Reads an issue with its pull request and what people said. Merged wins: a merge closes the
+    /// issue, so what was closed by one that happens meanwhile is seen only if the pull request is read
+    /// after it.
     async fn inspect(
         &self,
         project: &ProjectName,
@@ -160,33 +161,26 @@ impl Hands {
         let own = task
             .and_then(|task| task.pull_request.as_ref())
             .and_then(|own| own.number);
-        let pull_request = match own {
-            Some(own) => ports.host.pull_request(own).await?,
-            None => None,
-        };
         let mut issue_number = match task {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
         };
         let (mut issue, mut gone) = (None, false);
         if let Some(asked) = issue_number {
-            match ports.tracker.issue(asked).await {
-                Ok(found) => {
-                    gone = task.is_some() && found.is_none();
-                    issue = found;
-                }
+            match look(ports, asked, task.is_some()).await {
+                Ok(looked) => (issue, gone) = looked,
                 // An issue that was moved elsewhere hides nothing of its pull request.
-                Err(Trouble::Refused { what }) if pull_request.is_some() => {
+                Err(Trouble::Refused { what }) if own.is_some() => {
                     tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
                     issue_number = None;
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
-        if gone {
-            // Who may read no issues any more finds none either.
-            ports.tracker.clock().await?;
-        }
+        let pull_request = match own {
+            Some(own) => ports.host.pull_request(own).await?,
+            None => None,
+        };
         let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {
@@ -205,4 +199,19 @@ impl Hands {
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
     }
+}
+
+/// Reads an issue, and whether it is gone that a task was made from.
+async fn look(
+    ports: &Ports,
+    number: u64,
+    of_task: bool,
+) -> Result<(Option<IssueSnapshot>, bool), Trouble> {
+    let found = ports.tracker.issue(number).await?;
+    let gone = of_task && found.is_none();
+    if gone {
+        // Who may read no issues any more finds none either.
+        ports.tracker.clock().await?;
+    }
+    Ok((found, gone))
 }

@@ -18,7 +18,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Connects to a socket; waits until somebody listens.
+    /// Connects to a socket; waits until somebody answers there.
     ///
     /// # Errors
     /// Where nobody does before the deadline.
@@ -32,14 +32,20 @@ impl Operator {
                 let path = path.clone();
                 async move { UnixStream::connect(path).await.map(TokioIo::new) }
             });
-            match endpoint.connect_with_connector(connector).await {
+            let connected = endpoint.connect_with_connector(connector).await;
+            let answered = match connected {
                 Ok(channel) => {
                     let client = OperatorClient::new(channel).max_decoding_message_size(64 << 20);
-                    return Ok(Self { client });
+                    let operator = Self { client };
+                    operator.snapshot().await.map(|_| operator)
                 }
+                Err(error) => Err(error.into()),
+            };
+            match answered {
+                Ok(operator) => return Ok(operator),
                 Err(error) if tokio::time::Instant::now() > deadline => {
                     return Err(error)
-                        .with_context(|| format!("nobody listens on {}", socket.display()));
+                        .with_context(|| format!("nobody answers on {}", socket.display()));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }

@@ -305,7 +305,7 @@ impl Turn {
             name: "model",
             input: &format!("{model}, at most {tokens} tokens"),
         });
-        let text = spend::spend(model, tokens, &self.tasking.title)
+        let text = spend::spend_patiently(model, tokens, &self.tasking.title, pause)
             .map_err(|failure| Halt::failed(failure.kind, failure.text))?;
         print(&Line::ToolResult {
             ok: true,

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::unistd::{Uid, User, geteuid};
 use tokio::net::{UnixListener, UnixStream};
@@ -91,13 +92,30 @@ fn make_way(path: &Path) -> io::Result<()> {
             "there is something else; remove it, or choose another [operator] socket",
         ));
     }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+    if is_held(path) {
         return Err(io::Error::new(
             io::ErrorKind::AddrInUse,
             "another daemon answers there; end it, or choose another [operator] socket",
         ));
     }
     std::fs::remove_file(path)
+}
+
+/// Whether a daemon holds the socket. One that was killed while it started a program may seem to for a
+/// moment: that program has the socket until it has begun, and then hangs up.
+fn is_held(path: &Path) -> bool {
+    use std::io::Read;
+    let Ok(mut stream) = std::os::unix::net::UnixStream::connect(path) else {
+        return false;
+    };
+    let hung_up = |error: io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+    let patient = stream.set_read_timeout(Some(Duration::from_millis(500)));
+    // A daemon waits for its client to begin.
+    patient.is_err()
+        || match stream.read(&mut [0]) {
+            Ok(read) => read > 0,
+            Err(error) => !hung_up(error),
+        }
 }
 
 /// The login name of the one who asks.

@@ -112,7 +112,7 @@ impl Feed {
 
     /// Waits until every issue has come to its end, with nothing killed any more.
     pub(super) async fn finish(&mut self, forge: &Forge, cluster: &Cluster) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + PATIENCE * 3;
+        let deadline = tokio::time::Instant::now() + PATIENCE * 6;
         while self.filed.iter().any(|filed| !filed.merged) {
             self.merge_what_is_ready(forge, cluster).await?;
             let open: Vec<&Filed> = self.filed.iter().filter(|filed| !filed.merged).collect();

@@ -13,8 +13,31 @@ pub(super) struct Failure {
     pub(super) text: String,
 }
 
+/// Times that a call is made before it is given up, as other coding CLIs do where no answer came.
+const TRIES: u32 = 8;
+
+/// Calls the model; what it answered, in a line. `pause` waits before a call is made again.
+pub(super) fn spend_patiently(
+    model: &str,
+    tokens: u32,
+    about: &str,
+    pause: impl Fn(Duration),
+) -> Result<String, Failure> {
+    let mut answer = spend(model, tokens, about);
+    for number in 1..TRIES {
+        match &answer {
+            Err(failure) if ["network", "server"].contains(&failure.kind) => {
+                pause(Duration::from_millis(100 * u64::from(number)));
+                answer = spend(model, tokens, about);
+            }
+            Ok(_) | Err(_) => break,
+        }
+    }
+    answer
+}
+
 /// Calls the model once; what it answered, in a line.
-pub(super) fn spend(model: &str, tokens: u32, about: &str) -> Result<String, Failure> {
+fn spend(model: &str, tokens: u32, about: &str) -> Result<String, Failure> {
     let Some(call) = Call::from_environment() else {
         return Ok("there is no account: nothing was spent".to_owned());
     };

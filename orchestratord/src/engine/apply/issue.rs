@@ -268,7 +268,7 @@ impl World {
             let findings = self.findings_of(id);
             // It is possible in each of these states.
             let _moved = self.move_task(id, &TaskEvent::ChangesRequested, actor, "");
-            self.tell_findings(id, findings);
+            self.tell_findings(id, &findings);
         }
     }
 
@@ -283,7 +283,7 @@ impl World {
     }
 
     /// A refused result that goes back to its agent goes with what the gate found.
-    pub(super) fn tell_findings(&mut self, id: &TaskId, findings: Vec<String>) {
+    pub(super) fn tell_findings(&mut self, id: &TaskId, findings: &[String]) {
         if findings.is_empty() {
             return;
         }

@@ -255,7 +255,7 @@ impl World {
         }
         let findings = self.findings_of(id);
         let acted = self.moved(actor, id, &TaskEvent::RetryRequested, "it is tried again")?;
-        self.tell_findings(id, findings);
+        self.tell_findings(id, &findings);
         self.anew(id);
         Ok(acted)
     }

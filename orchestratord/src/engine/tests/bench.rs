@@ -4,6 +4,7 @@
     reason = "a test that meets another answer fails"
 )]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cloud_code_domain::credential::CredentialRequest;

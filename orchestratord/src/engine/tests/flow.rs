@@ -122,7 +122,7 @@ async fn commits_of_an_agent_that_stays_away_are_given_up() {
     bench.gone().await;
     bench.later(60_000).await;
     assert!(bench.task(&task).await.bringing.is_some(), "it may be back");
-    bench.later(3_600_000).await;
+    bench.minutes(60).await;
     assert_eq!(bench.task(&task).await.bringing, None);
     assert!(bench.detail_of("commits_lost").await.contains("stays away"));
 }
