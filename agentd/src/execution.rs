@@ -72,12 +72,7 @@ pub(crate) async fn execute(
         Ok(ended) => ended,
         Err(ExecutionError::Spool(error)) => return Err(error),
         Err(error) => {
-            let cause = match &error {
-                ExecutionError::Start(_) => FailureCause::CodingCliUnavailable,
-                ExecutionError::Spool(_)
-                | ExecutionError::Workspace(_)
-                | ExecutionError::Git(_) => FailureCause::WorkspaceUnavailable,
-            };
+            let cause = cause(&scene, &error).await;
             v1::Ended::failed(&cause, chain(&error))
         }
     };
@@ -87,11 +82,25 @@ pub(crate) async fn execute(
     Ok(())
 }
 
+/// A worktree that was good when the first turn began, and is none now, was damaged by its agent.
+async fn cause(scene: &Scene, error: &ExecutionError) -> FailureCause {
+    match error {
+        ExecutionError::Start(_) => FailureCause::CodingCliUnavailable,
+        ExecutionError::Git(_) if scene.begun && !scene.worktree.is_usable().await => {
+            FailureCause::WorktreeDamaged
+        }
+        ExecutionError::Spool(_) | ExecutionError::Workspace(_) | ExecutionError::Git(_) => {
+            FailureCause::WorkspaceUnavailable
+        }
+    }
+}
+
 async fn carry_out(scene: &mut Scene) -> Result<v1::Ended, ExecutionError> {
     match prepare::prepare(scene).await? {
         Prepared::Ready => {}
         Prepared::Stopped(stop) => return Ok(stop_ended(stop, "")),
     }
+    scene.begun = true;
     let mut live = None;
     let ended = turns(scene, &mut live).await;
     if let Some(live) = live {

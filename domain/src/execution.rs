@@ -56,6 +56,8 @@ pub enum FailureCause {
     CheckFailed,
     /// The workspace could not be made: clone, worktree, or `setup` failed.
     WorkspaceUnavailable,
+    /// The coding CLI left a worktree that git does not know as one any more.
+    WorktreeDamaged,
     /// The provider limits requests.
     RateLimited,
     /// The account's usage limit is reached, or it is parked.
@@ -82,6 +84,7 @@ impl FailureCause {
             Self::InvalidReport => "invalid_report",
             Self::CheckFailed => "check_failed",
             Self::WorkspaceUnavailable => "workspace_unavailable",
+            Self::WorktreeDamaged => "worktree_damaged",
             Self::RateLimited => "rate_limited",
             Self::AccountParked => "account_parked",
             Self::Authentication => "authentication",
@@ -124,6 +127,7 @@ impl fmt::Display for FailureCause {
             Self::InvalidReport => "the report could not be read",
             Self::CheckFailed => "the project's check failed",
             Self::WorkspaceUnavailable => "the workspace could not be made",
+            Self::WorktreeDamaged => "its worktree is no git worktree any more; it is made anew",
             Self::RateLimited => "the provider limits requests",
             Self::AccountParked => "the account's usage limit is reached",
             Self::Authentication => "the provider refused the account's secret",

@@ -76,7 +76,8 @@ pub fn decide(cause: &FailureCause, tally: Tally, jitter: f64) -> Retry {
         | FailureCause::TimedOut
         | FailureCause::CheckFailed
         | FailureCause::InvalidReport
-        | FailureCause::WorkspaceUnavailable => failed(tally, jitter, false),
+        | FailureCause::WorkspaceUnavailable
+        | FailureCause::WorktreeDamaged => failed(tally, jitter, false),
         FailureCause::Stalled => failed(tally, jitter, true),
         FailureCause::AgentLost => interrupted(tally, Duration::from_secs(5), jitter),
         FailureCause::RateLimited => interrupted(tally, Duration::from_secs(60), jitter),

@@ -116,6 +116,8 @@ pub enum CancelledBy {
     PullRequestClosed,
     /// Its issue was closed, or lost its trigger label.
     Issue,
+    /// Its issue was deleted, or is elsewhere by now.
+    IssueGone,
 }
 
 /// The word for a state that `--json`, the wire and the screens use.

@@ -9,6 +9,7 @@
 //! commit fails, the group never happened: the world is loaded again from the store, and every
 //! sender is told.
 
+mod again;
 mod apply;
 mod effect;
 mod input;

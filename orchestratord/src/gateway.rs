@@ -42,7 +42,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::AccountConfig;
 pub use connection::serve_connection;
 pub use door::{Door, DoorService};
-pub use egress::{BadEgress, Resolve, SystemResolver};
+pub use egress::{BadEgress, Resolve, SystemResolver, check_entry};
 use meter::Meter;
 pub use upstream::BadAccount;
 use upstream::Upstreams;

@@ -27,6 +27,10 @@ pub struct Hint {
     /// SHA-256 of a delivery's event name, a zero byte and its body; none from a poll. The same twice
     /// is the same delivery sent again, whatever its headers say.
     pub digest: Option<[u8; 32]>,
+    /// The comment or review that was just made, as [`Remark::source`] names it.
+    ///
+    /// [`Remark::source`]: cloud_code_domain::issue::Remark::source
+    pub remark: Option<String>,
 }
 
 /// What may have changed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cloud_code_domain::id::ProjectName;
-use cloud_code_domain::issue::Remark;
+use cloud_code_domain::issue::{IssueSnapshot, Remark};
 use cloud_code_domain::task::Task;
 use futures_util::future::BoxFuture;
 
@@ -165,10 +165,10 @@ impl Hands {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
         };
-        let mut issue = None;
+        let (mut issue, mut gone) = (None, false);
         if let Some(asked) = issue_number {
-            match ports.tracker.issue(asked).await {
-                Ok(found) => issue = found,
+            match look(ports, asked, task.is_some()).await {
+                Ok(looked) => (issue, gone) = looked,
                 // An issue that was moved elsewhere hides nothing of its pull request.
                 Err(Trouble::Refused { what }) if own.is_some() => {
                     tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
@@ -195,7 +195,23 @@ impl Hands {
             issue,
             pull_request,
             remarks,
+            gone,
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
     }
+}
+
+/// Reads an issue, and whether it is gone that a task was made from.
+async fn look(
+    ports: &Ports,
+    number: u64,
+    of_task: bool,
+) -> Result<(Option<IssueSnapshot>, bool), Trouble> {
+    let found = ports.tracker.issue(number).await?;
+    let gone = of_task && found.is_none();
+    if gone {
+        // Who may read no issues any more finds none either.
+        ports.tracker.clock().await?;
+    }
+    Ok((found, gone))
 }

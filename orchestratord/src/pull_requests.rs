@@ -11,6 +11,7 @@
 //! Everything left of `promote` happens in a directory that is thrown away. An agent is hostile:
 //! only trees are taken from it, and each is read by us before git may do anything but store it.
 
+mod arrival;
 pub mod finding;
 pub mod gate;
 mod history;
@@ -24,6 +25,7 @@ mod quarantine;
 mod rebuild;
 mod scan;
 mod secrets;
+mod touched;
 mod tree;
 mod walk;
 

@@ -9,6 +9,7 @@
 //! What an agent has to be told is derived from the world ([`crate::engine::Orders`]); a link only
 //! remembers what it has said already.
 
+mod asked;
 mod assign;
 mod link;
 mod records;
@@ -147,6 +148,7 @@ impl Base {
             execution: self.execution.clone(),
             data,
             last,
+            ask: 0,
         };
         self.say(v1::to_agent::Message::Base(chunk)).await
     }

@@ -132,3 +132,42 @@ async fn the_doctor_tells_a_token_that_cannot_push_before_a_task_finds_out() -> 
     ensure!(forge.violations().is_empty(), "{:?}", forge.violations());
     Ok(())
 }
+
+/// A repository without a commit.
+fn nothing(root: &Path) -> Result<()> {
+    let bare = root.join("sample.git");
+    std::fs::create_dir_all(&bare)?;
+    sample::git(&bare, &["init", "--quiet", "--bare"])?;
+    Ok(())
+}
+
+fn one_file(root: &Path) -> Result<()> {
+    sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_that_there_is_no_branch_to_start_from() -> Result<()> {
+    type Prepare = fn(&Path) -> Result<()>;
+    let cases: [(&str, Prepare, &str, &str); 3] = [
+        ("", one_file, "ok", "main is there"),
+        (
+            "default_branch = \"trunk\"\n",
+            one_file,
+            "fail",
+            "no branch trunk",
+        ),
+        ("", nothing, "fail", "is empty"),
+    ];
+    for (more, prepare, level, words) in cases {
+        let setting = Setting {
+            rest: local_project("sample", more),
+            ..Setting::default()
+        };
+        let cluster = Cluster::prepared(PROGRAMS, setting, prepare).await?;
+        let branch = check(&cluster, "default branch of sample").await?;
+        ensure!(branch["level"] == level, "{branch}");
+        ensure!(found(&branch).contains(words), "{branch}");
+    }
+    Ok(())
+}

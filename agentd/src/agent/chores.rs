@@ -44,7 +44,8 @@ async fn result(parts: &Parts, request: v1::RequestResult) {
     let sent = match (request.head.parse::<Oid>(), request.base.parse::<Oid>()) {
         (Ok(head), Ok(base)) => {
             let repository = parts.workspace.repository();
-            pack::send_result(&repository, &parts.outbox, &request.execution, &head, &base).await
+            let of = (request.execution.as_str(), request.ask);
+            pack::send_result(&repository, &parts.outbox, of, &head, &base).await
         }
         (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
     };
@@ -57,6 +58,7 @@ async fn result(parts: &Parts, request: v1::RequestResult) {
         let failed = v1::ResultFailed {
             execution: request.execution,
             reason,
+            ask: request.ask,
         };
         parts.outbox.send(Outgoing::ResultFailed(failed)).await;
     }

@@ -61,7 +61,12 @@ async fn base(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
 
 async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
     scene.dirs.make()?;
-    let keep = scene.job.resume && scene.worktree.is_usable().await;
+    let usable = scene.worktree.is_usable().await;
+    if scene.job.resume && !usable && scene.worktree.path.exists() {
+        let text = "its worktree is no git worktree any more; it is made anew";
+        scene.logs.system(LogLevel::Warning, text);
+    }
+    let keep = scene.job.resume && usable;
     if keep {
         let worktree = scene.worktree.clone();
         worktree.unlock().await?;

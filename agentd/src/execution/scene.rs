@@ -50,6 +50,8 @@ pub(crate) struct Scene {
     pub(crate) execution: String,
     pub(crate) dirs: TaskDirs,
     pub(crate) worktree: Worktree,
+    /// Whether the first turn began: from then on the worktree is the coding CLI's.
+    pub(crate) begun: bool,
     pub(crate) memory: Memory,
     /// Where commits are kept that conflict with the base.
     pub(crate) aside: Option<String>,
@@ -74,6 +76,7 @@ impl Scene {
                 path: dirs.work(),
                 branch: job.branch.clone(),
             },
+            begun: false,
             memory: Memory::load(&dirs.memory()),
             keeper: Keeper::begin(None, &job.criteria, clock::now()),
             aside: None,

@@ -149,7 +149,7 @@ impl Request {
 pub(crate) async fn send_result(
     repository: &Path,
     outbox: &Outbox,
-    execution: &str,
+    (execution, ask): (&str, u64),
     head: &Oid,
     base: &Oid,
 ) -> Result<(), String> {
@@ -177,6 +177,7 @@ pub(crate) async fn send_result(
             execution: execution.to_owned(),
             data,
             last,
+            ask,
         })
     };
     let mut buffer = vec![0; PACK_CHUNK];

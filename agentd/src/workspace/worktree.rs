@@ -74,15 +74,14 @@ impl Workspace {
 }
 
 impl Worktree {
-    /// Whether it can be worked in.
+    /// Whether it can be worked in: it is a worktree, of a commit, and its index can be read.
     pub(crate) async fn is_usable(&self) -> bool {
-        self.path.join(".git").exists()
-            && git::succeeds(
-                &self.path,
-                &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
-            )
-            .await
-            .unwrap_or(false)
+        let head = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];
+        self.path.join(".git").is_file()
+            && git::succeeds(&self.path, &head).await.unwrap_or(false)
+            && git::succeeds(&self.path, &["ls-files", "--unmerged"])
+                .await
+                .unwrap_or(false)
     }
 
     pub(crate) async fn head(&self) -> Result<String, GitError> {

@@ -269,6 +269,7 @@ impl Host {
                 execution: need.execution.clone(),
                 data: data.to_vec(),
                 last: chunks.peek().is_none(),
+                ask: 0,
             };
             answer(link, ToAgent::Base(chunk)).await;
         }

@@ -242,6 +242,7 @@ impl Station {
             execution: execution.clone(),
             head: head.to_owned(),
             base: self.base.clone(),
+            ask: 1,
         };
         self.host.send(ToAgent::RequestResult(request)).await;
         let heard = self

@@ -155,6 +155,25 @@ async fn what_a_killed_git_locked_is_free_again_for_a_resumed_execution() {
 }
 
 #[tokio::test]
+async fn a_worktree_that_its_agent_damaged_is_its_failure_and_made_anew() {
+    let index = "echo broken > \"$(git rev-parse --git-path index)\"";
+    for damage in ["rm .git", index] {
+        let station = Station::start().await;
+        let ended = station.run(1, &format!("echo x > x; {damage}")).await;
+        let cause = ended.failure_cause();
+        assert_eq!(cause, Ok(FailureCause::WorktreeDamaged), "{ended:?}");
+        // Also where the host did not hear of it.
+        let mut next = station.assignment(2, "test ! -e x && echo y > y");
+        next.resume = true;
+        station.assign(next).await;
+        let ended = station.host.ended(&station.execution(2)).await;
+        assert_eq!(ended.kind(), v1::EndKind::Succeeded, "{ended:?}");
+        let log = station.host.heard().log(&station.execution(2));
+        assert!(log.contains("it is made anew"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn work_that_conflicts_with_the_new_base_is_kept_aside() {
     let station = Station::start().await;
     let first = station.run(1, "echo ours > same.txt").await;
@@ -180,6 +199,7 @@ async fn a_result_that_is_gone_is_refused_with_a_reason() {
         execution: station.execution(1),
         head: "0123456789".repeat(4),
         base: station.base.clone(),
+        ask: 1,
     };
     station.host.send(ToAgent::RequestResult(request)).await;
     let heard = station

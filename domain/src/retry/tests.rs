@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// One of each cause.
-pub(crate) fn causes() -> [FailureCause; 13] {
+pub(crate) fn causes() -> [FailureCause; 14] {
     [
         FailureCause::CodingCli { exit: Some(1) },
         FailureCause::TimedOut,
@@ -12,6 +12,7 @@ pub(crate) fn causes() -> [FailureCause; 13] {
         FailureCause::InvalidReport,
         FailureCause::CheckFailed,
         FailureCause::WorkspaceUnavailable,
+        FailureCause::WorktreeDamaged,
         FailureCause::RateLimited,
         FailureCause::AccountParked,
         FailureCause::Authentication,

@@ -66,6 +66,8 @@ pub(crate) fn bare(state: TaskState) -> Task {
         prepared: 0,
         bringing: None,
         brought: None,
+        passed: crate::passed::PassedChanges::default(),
+        issue_gone: false,
         created_at: START,
         started_at: None,
         finished_at: None,

@@ -11,6 +11,7 @@ use crate::handover::Brought;
 use crate::id::{AgentId, CodingCliName, ExecutionId, Oid, ProjectName, TaskId};
 use crate::issue::IssueRef;
 use crate::limit::{Amount, Level, Measure};
+use crate::passed::PassedChanges;
 use crate::report::{Criterion, CriterionStatus, Report};
 use crate::time::Timestamp;
 
@@ -114,6 +115,12 @@ pub struct Task {
     /// Commits of an earlier agent that are on the host and not pushed.
     #[serde(default)]
     pub brought: Option<Brought>,
+    /// Changes of protected paths that an operator let pass.
+    #[serde(default)]
+    pub passed: PassedChanges,
+    /// Whether the tracker has its issue no more: it was deleted, or is elsewhere.
+    #[serde(default)]
+    pub issue_gone: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its first execution was assigned.

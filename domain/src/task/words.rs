@@ -102,6 +102,7 @@ impl fmt::Display for CancelledBy {
             Self::Operator => "an operator ended it",
             Self::PullRequestClosed => "its pull request was closed",
             Self::Issue => "its issue was closed or lost its label",
+            Self::IssueGone => "its issue was deleted or is elsewhere by now",
         })
     }
 }

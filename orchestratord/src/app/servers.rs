@@ -168,6 +168,7 @@ impl Intake for EngineIntake {
             let input = Input::Delivered {
                 digest: hint.digest,
                 about: projects.map(|project| (project, number)).collect(),
+                remark: hint.remark,
             };
             match self.engine.send(input).await {
                 Ok(Reply::Ok) => Ok(Taken::Accepted),

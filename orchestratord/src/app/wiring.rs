@@ -25,7 +25,7 @@ use crate::mirrors::Mirrors;
 use crate::outside::{Hands, Ports};
 use crate::ports::Runtime;
 use crate::pull_requests::Gate;
-use crate::pull_requests::publish::{KnownSecrets, Publisher};
+use crate::pull_requests::publish::{KnownSecrets, Publisher, Silences};
 use crate::sessions::{Briefing, Sessions};
 
 pub(super) struct Wired {
@@ -77,6 +77,7 @@ pub(super) async fn wire(config: &Arc<Config>, engine: &Engine) -> anyhow::Resul
         sessions: sessions.clone(),
         identity: config.git.clone(),
         incoming: state.join("incoming"),
+        silences: Silences::default(),
         known_secrets: Arc::new(AllSecrets {
             config: config.clone(),
             secrets: secrets.clone(),

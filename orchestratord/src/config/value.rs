@@ -164,28 +164,6 @@ impl Field<'_, '_> {
         address
     }
 
-    /// `host:port`
-    pub(super) fn host_and_port(&self) -> Option<String> {
-        let text = self.text()?;
-        let good = text.rsplit_once(':').is_some_and(|(host, port)| {
-            let named = host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
-            let port: Option<u16> = port.parse().ok();
-            (1..=253).contains(&host.len())
-                && named
-                && !host.starts_with(['-', '.'])
-                && port.is_some_and(|port| port > 0)
-        });
-        if !good {
-            self.note(
-                format!("{} is no host:port", quoted(&text)),
-                "write a name and a port, for example \"packages.example.org:443\"",
-            );
-        }
-        good.then(|| text.to_ascii_lowercase())
-    }
-
     /// The base of an API: https, or http where it stays on this machine or its private network. No
     /// name and password in it, no query; without a slash at the end.
     pub(super) fn api_url(&self) -> Option<String> {

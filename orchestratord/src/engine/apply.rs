@@ -9,6 +9,7 @@ mod effect;
 mod ended;
 mod handover;
 mod issue;
+mod issue_gone;
 mod operator;
 mod task;
 
@@ -27,7 +28,11 @@ impl World {
     /// Applies one input.
     pub(crate) fn apply(&mut self, input: Input) -> Reply {
         match input {
-            Input::Delivered { digest, about } => self.delivered(digest, about),
+            Input::Delivered {
+                digest,
+                about,
+                remark,
+            } => self.delivered(digest, about, remark.as_deref()),
             Input::Polled {
                 project,
                 numbers,
@@ -92,7 +97,12 @@ impl World {
     }
 
     /// A delivery is a hint to look, and the same one is taken once, whatever its headers say.
-    fn delivered(&mut self, digest: Option<[u8; 32]>, about: Vec<(ProjectName, u64)>) -> Reply {
+    fn delivered(
+        &mut self,
+        digest: Option<[u8; 32]>,
+        about: Vec<(ProjectName, u64)>,
+        remark: Option<&str>,
+    ) -> Reply {
         let now = self.now;
         if let Some(key) = digest.map(hex::encode) {
             if self.deliveries.contains_key(&key) {
@@ -102,6 +112,12 @@ impl World {
             self.changes.deliveries.insert(key);
         }
         for (project, number) in about {
+            if let Some(remark) = remark
+                && self.task_by_number(&project, number).is_some()
+            {
+                let about = (project.clone(), number);
+                self.again.expect(about, remark.to_owned());
+            }
             self.want(Effect::Inspect { project, number }, now);
         }
         Reply::Ok

@@ -12,6 +12,7 @@ use cloud_code_domain::id::{
 use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, Remark};
 use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
+use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::report::ReportDelta;
 
 use super::effect::{EffectRecord, Outcome};
@@ -25,6 +26,8 @@ pub enum Input {
         digest: Option<[u8; 32]>,
         /// Of each project the number of the issue or pull request.
         about: Vec<(ProjectName, u64)>,
+        /// The remark that it tells of, as [`Remark::source`] names it.
+        remark: Option<String>,
     },
     /// A poll says that these issues or pull requests may have changed.
     Polled {
@@ -274,6 +277,8 @@ pub enum Done {
         removed: u64,
         /// Files changed.
         files: u64,
+        /// Changes of protected paths that an operator let pass with it.
+        passed: Vec<ProtectedChange>,
     },
     /// The gate refused the result.
     Rejected {
@@ -328,6 +333,8 @@ pub struct Inspected {
     pub pull_request: Option<PullRequestSnapshot>,
     /// Comments and reviews.
     pub remarks: Vec<Remark>,
+    /// Whether the tracker has the issue of the task no more: it was deleted, or is elsewhere.
+    pub gone: bool,
 }
 
 /// What the engine answers, after everything that the input changed is durable.

@@ -80,10 +80,14 @@ impl World {
         if self.disk_short {
             return Some(Wait::Disk);
         }
-        let prepare = self.effects.get(&format!("prepare/{}", task.id));
-        prepare
-            .and_then(|record| record.last_error.clone())
-            .map(Wait::Base)
+        let held_up = self.held_up("prepare", task);
+        held_up.map(|why| Wait::Base(why.to_owned()))
+    }
+
+    /// Why the task's effect of this kind was put off, where it was.
+    pub(crate) fn held_up(&self, kind: &str, task: &Task) -> Option<&str> {
+        let record = self.effects.get(&format!("{kind}/{}", task.id))?;
+        record.last_error.as_deref()
     }
 
     /// Places what can be placed. A task whose base is not fetched yet is prepared first.

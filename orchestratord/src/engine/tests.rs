@@ -4,6 +4,7 @@ mod backend;
 mod bench;
 mod durable;
 mod flow;
+mod gone;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;
@@ -48,6 +49,7 @@ async fn an_issue_of_the_operator_becomes_a_pull_request_and_is_merged() {
                 added: 3,
                 removed: 1,
                 files: 1,
+                passed: Vec::new(),
             },
         )
         .await;
@@ -393,6 +395,7 @@ async fn an_effect_that_was_being_made_when_we_died_is_looked_for_first() {
                 added: 1,
                 removed: 0,
                 files: 1,
+                passed: Vec::new(),
             },
         )
         .await;

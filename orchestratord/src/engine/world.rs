@@ -26,6 +26,7 @@ use cloud_code_domain::time::Timestamp;
 use crate::config::{Config, ProjectConfig};
 use crate::store::{HostRecord, ProjectRecord, Reservation, SpendRow, Store};
 
+use super::again::Again;
 use super::effect::{Effect, EffectRecord, EffectState};
 use super::input::{SecretId, Vitals};
 
@@ -75,6 +76,8 @@ pub struct World {
     pub warning: String,
     /// How many model calls of an execution failed one after the other; never stored.
     pub(crate) failing: BTreeMap<ExecutionId, u32>,
+    /// Looks that are taken again; never stored.
+    pub(crate) again: Again,
     /// What keeps trackers from answering; never stored.
     pub troubles: BTreeMap<ProjectName, String>,
     /// The time of the input that is being applied.

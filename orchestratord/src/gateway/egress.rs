@@ -6,15 +6,13 @@
 //! ```
 //!
 //! The host resolves, looks at what came out, and connects to exactly the address it looked at: a
-//! name that is resolved twice could answer differently the second time. Entries of the
-//! configuration have one of these forms:
+//! name that is resolved twice could answer differently the second time. An entry of the configuration
+//! is a name (`packages.example.org:443`), each of whose addresses has to be public, or a public
+//! address.
 //!
-//! - `packages.example.org:443`: a name; each of its addresses has to be public.
-//! - `nexus.corp.example:443 private`: a name whose addresses may be private ones.
-//! - `10.1.2.3:8443`, `[fd00::1]:443`: an address; it is what the operator says it is.
-//!
-//! Link-local addresses and the known metadata services are never reached. What stands inside of
-//! TLS is not looked at: whoever is listed can be told anything, up to the byte budget.
+//! This machine, private networks, link-local addresses and metadata services are never reached,
+//! whatever is configured. What stands inside of TLS is not looked at: whoever is listed can be told
+//! anything, up to the byte budget.
 
 mod address;
 mod hello;
@@ -48,7 +46,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Addresses of a name that are tried.
 const ADDRESSES: usize = 4;
 
-/// Who turns names into addresses.
+/// Who turns names into addresses, and connects to them.
 pub trait Resolve: Send + Sync + std::fmt::Debug {
     /// The addresses of a name.
     fn resolve<'a>(
@@ -56,6 +54,11 @@ pub trait Resolve: Send + Sync + std::fmt::Debug {
         host: &'a str,
         port: u16,
     ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
+
+    /// A connection to an address that was looked at.
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<TcpStream>> {
+        TcpStream::connect(peer).boxed()
+    }
 }
 
 /// The host's own resolver.
@@ -70,6 +73,14 @@ impl Resolve for SystemResolver {
     ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
         async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) }.boxed()
     }
+}
+
+/// Whether an entry of the configuration is one.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_entry(entry: &str) -> Result<(), BadEgress> {
+    entry.parse::<Rule>().map(|_| ())
 }
 
 /// The entries that are allowed.
@@ -129,12 +140,12 @@ impl Egress {
         let addresses = self.addresses(rule).await?;
         if addresses
             .iter()
-            .any(|address| !rule.may_reach(address.ip()))
+            .any(|address| !address::may_be_reached(address.ip()))
         {
             return Err(NoTunnel::Forbidden(target));
         }
         for peer in addresses.into_iter().take(ADDRESSES) {
-            if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(peer)).await {
+            if let Ok(Ok(stream)) = timeout(CONNECT, self.resolver.connect(peer)).await {
                 let name = rule.name().map(str::to_owned);
                 return Ok(Opened {
                     target,
@@ -150,7 +161,7 @@ impl Egress {
     async fn addresses(&self, rule: &Rule) -> Result<Vec<SocketAddr>, NoTunnel> {
         let name = match rule.host() {
             Host::Address(address) => return Ok(vec![SocketAddr::new(*address, rule.port())]),
-            Host::Name { name, .. } => name,
+            Host::Name(name) => name,
         };
         let resolved = timeout(CONNECT, self.resolver.resolve(name, rule.port())).await;
         match resolved {

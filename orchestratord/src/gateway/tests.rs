@@ -202,6 +202,14 @@ impl Resolve for Names {
         });
         std::future::ready(addresses.ok_or_else(|| std::io::ErrorKind::NotFound.into())).boxed()
     }
+
+    /// Every address is this machine's, whose traps see what was let through.
+    fn connect(
+        &self,
+        peer: std::net::SocketAddr,
+    ) -> BoxFuture<'_, std::io::Result<tokio::net::TcpStream>> {
+        tokio::net::TcpStream::connect(("127.0.0.1", peer.port())).boxed()
+    }
 }
 
 fn parts(engine: &Arc<Engine>) -> Parts {

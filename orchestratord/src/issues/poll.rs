@@ -32,6 +32,7 @@ pub async fn poll(
         projects: vec![project.clone()],
         about: About::Either(number),
         digest: None,
+        remark: None,
     });
     Ok(Polled {
         hints: hints.collect(),

@@ -137,6 +137,7 @@ async fn deliver(State(edge): State<Edge>, request: Request<Body>) -> Result<Res
         projects,
         about: parsed.about,
         digest: Some(verified.digest()),
+        remark: parsed.remark,
     };
     // The bytes are not needed while the hint waits for the disk.
     drop(received);

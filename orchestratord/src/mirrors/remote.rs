@@ -148,6 +148,28 @@ impl Mirror {
         Ok(heads.remove(branch).flatten())
     }
 
+    /// Whether the remote has no branch at all.
+    ///
+    /// # Errors
+    /// As [`Mirror::remote_head`].
+    pub async fn is_remote_empty(&self, access: &GitAccess) -> Result<bool, Trouble> {
+        let remote = Remote::parse(access).map_err(refused)?;
+        let mut args = ["ls-remote", "--quiet", "--heads"]
+            .map(str::to_owned)
+            .to_vec();
+        args.extend(remote.served_by());
+        args.extend(["--end-of-options".to_owned(), remote.url().to_owned()]);
+        let call = Call::new(&self.path, &args).remote(&remote).deadline(QUICK);
+        let output = self.git.run(call).await.map_err(later)?;
+        if output.cut {
+            return Ok(false);
+        }
+        if output.code != 0 {
+            return Err(read_trouble(&output));
+        }
+        Ok(output.stdout.is_empty())
+    }
+
     /// Brings branches of the remote here. The answer says where each of them is; one that the
     /// remote does not have is forgotten here too.
     ///

@@ -35,6 +35,20 @@ async fn a_fetch_brings_the_named_branches_and_forgets_those_that_are_gone() {
 }
 
 #[tokio::test]
+async fn a_remote_without_any_branch_is_empty() {
+    let sandbox = Sandbox::new().await;
+    let mirror = &sandbox.mirror;
+    assert!(!mirror.is_remote_empty(&sandbox.access()).await.unwrap());
+    let bare = tempfile::tempdir().unwrap();
+    git(bare.path(), &["init", "--quiet", "--bare"]).await;
+    let access = GitAccess {
+        url: bare.path().display().to_string(),
+        authorization: None,
+    };
+    assert!(mirror.is_remote_empty(&access).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_pack_holds_the_history_of_one_commit_and_nothing_else() {
     let sandbox = Sandbox::new().await;
     let person = &sandbox.person;

@@ -125,6 +125,11 @@ fn waits_for_agent(world: &World, task: &Task) -> String {
 
 /// Why a task waits or what it does, and until when, where that is known.
 fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
+    if let TaskState::Publishing(_) = task.state
+        && let Some(why) = world.held_up("publish", task)
+    {
+        return (format!("{}: {why}", waiting_sentence(task)), None);
+    }
     if task.state != TaskState::Pending {
         return (waiting_sentence(task), None);
     }
@@ -189,7 +194,14 @@ fn pending_detail(world: &World, task: &Task) -> (String, Option<i64>) {
             Some(world.now.next_day().0),
         ),
         Some(Wait::Disk) => ("the host is short of room".into(), None),
-        Some(Wait::Handover(agent)) => (format!("what {agent} committed is being fetched"), None),
+        Some(Wait::Handover(agent)) => {
+            let why = world.held_up("bring", task);
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            (
+                format!("what {agent} committed is being fetched{why}"),
+                None,
+            )
+        }
         Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloud_code_domain::id::{Oid, TaskId};
+use cloud_code_domain::passed::{PassedChanges, ProtectedChange};
 use cloud_code_domain::time::Timestamp;
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -53,6 +54,8 @@ pub struct GateInput<'a> {
     pub head: &'a Oid,
     /// Whether an operator let this result pass: then passable findings are none.
     pub passed: bool,
+    /// Changes of protected paths that an operator let pass before.
+    pub passed_before: &'a PassedChanges,
     /// Whose name the commits bear.
     pub identity: &'a GitConfig,
     /// The task, for the trailer.
@@ -77,6 +80,8 @@ pub struct Accepted {
     pub added: u64,
     /// Lines removed.
     pub removed: u64,
+    /// Protected paths that it changes.
+    pub protected: Vec<ProtectedChange>,
 }
 
 /// Why a result is not accepted.
@@ -181,6 +186,7 @@ impl Gate {
             walk.findings
                 .push(Finding::whole(Rule::RewrittenHistory, what));
         }
+        walk.touched.judge(input.passed_before, &mut walk.findings);
         let refused = walk.findings.blocked() || !(input.passed || walk.findings.is_empty());
         if refused {
             let passable = !walk.findings.blocked();
@@ -189,7 +195,11 @@ impl Gate {
         }
         quarantine.promote(input.mirror, &head, &anchors).await?;
         failpoint!("git::promote");
-        accepted(input, &history, head).await
+        let accepted = accepted(input, &history, head).await?;
+        Ok(Accepted {
+            protected: walk.touched.into_changes(),
+            ..accepted
+        })
     }
 }
 
@@ -239,6 +249,7 @@ async fn walk_all(
     let mut before = history.root.tree.clone();
     for commit in &history.commits {
         walk.measure(&commit.tree).await?;
+        walk.touched.commit = Some(commit.oid.clone());
         let mut parents = vec![before];
         parents.extend(commit.merged.iter().map(|parent| parent.tree.clone()));
         walk.compare(&commit.tree, &parents).await?;
@@ -360,5 +371,6 @@ async fn accepted(
         files: stat.files,
         added: stat.added,
         removed: stat.removed,
+        protected: Vec::new(),
     })
 }

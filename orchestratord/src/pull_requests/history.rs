@@ -30,6 +30,8 @@ const MAX_COMMIT_BYTES: u64 = 128 << 20;
 /// What is taken of an agent's commit.
 #[derive(Debug)]
 pub(crate) struct AgentCommit {
+    /// Its name at the agent's.
+    pub(crate) oid: Oid,
     /// Its tree.
     pub(crate) tree: Oid,
     /// Parents besides the first that the agent was given.
@@ -95,6 +97,7 @@ pub(crate) async fn follow(
             }
         }
         commits.push(AgentCommit {
+            oid: next,
             tree: commit.tree,
             merged,
             written: commit.written,

@@ -21,8 +21,10 @@ pub async fn open(
     unknown: bool,
 ) -> Result<Outcome<Done>, Trouble> {
     let closes = match project.tracker {
-        TrackerConfig::Github(_) => task.issue.as_ref().map(|issue| issue.number),
-        TrackerConfig::Local => None,
+        TrackerConfig::Github(_) if !task.issue_gone => {
+            task.issue.as_ref().map(|issue| issue.number)
+        }
+        TrackerConfig::Github(_) | TrackerConfig::Local => None,
     };
     let new = NewPullRequest {
         branch: task.branch.clone(),

@@ -1,6 +1,5 @@
 //! A result's way out: fetched from its agent, checked at the gate, pushed.
 
-use std::io::SeekFrom;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,16 +8,16 @@ use cloud_code_domain::id::Oid;
 use cloud_code_domain::task::Task;
 use secrecy::SecretString;
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::config::{GitConfig, ProjectConfig};
 use crate::engine::{Done, Outcome};
-use crate::failpoint::failpoint;
 use crate::mirrors::branch::{BadBranch, BranchName, WorkBranch};
 use crate::mirrors::{Mirror, Mirrors};
 use crate::ports::{CodeHost, GitAccess, Trouble};
-use crate::sessions::{ResultPart, Sessions};
+use crate::sessions::Sessions;
 
+pub use super::arrival::Silences;
+use super::arrival::{self, Patience};
 use super::{Accepted, Gate, GateError, GateInput, push::Pushed, push::push};
 
 /// What publishing needs.
@@ -34,6 +33,8 @@ pub struct Publisher {
     pub identity: GitConfig,
     /// Where packs are put until they are complete.
     pub incoming: PathBuf,
+    /// Agents that did not send in time.
+    pub silences: Silences,
     /// Secrets of this host that may not leave it.
     pub known_secrets: Arc<dyn KnownSecrets>,
 }
@@ -52,12 +53,6 @@ fn bad_branch(error: BadBranch) -> Trouble {
     Trouble::Refused {
         what: error.to_string(),
     }
-}
-
-/// What a pack that arrives came to.
-enum Arrival {
-    Whole(File),
-    Gone(String),
 }
 
 impl Publisher {
@@ -136,8 +131,8 @@ impl Publisher {
         };
         mirror.fetch(&access, branches).await?;
         let pack = match self.receive(execution, head, project).await? {
-            Arrival::Whole(pack) => pack,
-            Arrival::Gone(why) => return Ok(Outcome::Done(Done::ResultLost { why })),
+            Ok(pack) => pack,
+            Err(why) => return Ok(Outcome::Done(Done::ResultLost { why })),
         };
         let input = GateInput {
             mirror: &mirror,
@@ -149,6 +144,7 @@ impl Publisher {
             default_branch: &default,
             head,
             passed,
+            passed_before: &task.passed,
             identity: &self.identity,
             task: &task.id,
             title: &task.title,
@@ -162,6 +158,7 @@ impl Publisher {
                     branch: &branch,
                     default: &default,
                     accepted,
+                    passed,
                     expected: pushed,
                 };
                 parcel.push().await
@@ -195,8 +192,8 @@ impl Publisher {
         let access = host.git_access().await?;
         mirror.fetch(&access, &[&default]).await?;
         let pack = match self.receive(execution, head, project).await? {
-            Arrival::Whole(pack) => pack,
-            Arrival::Gone(why) => return lost(why),
+            Ok(pack) => pack,
+            Err(why) => return lost(why),
         };
         let input = GateInput {
             mirror: &mirror,
@@ -208,6 +205,7 @@ impl Publisher {
             default_branch: &default,
             head,
             passed: true,
+            passed_before: &task.passed,
             identity: &self.identity,
             task: &task.id,
             title: &task.title,
@@ -229,47 +227,16 @@ impl Publisher {
         execution: &Execution,
         head: &Oid,
         project: &ProjectConfig,
-    ) -> Result<Arrival, Trouble> {
-        let later = |error: std::io::Error| Trouble::Later {
-            what: format!("the result cannot be stored: {error}"),
-            until: None,
-        };
-        let most = project.gate.pack_bytes;
-        crate::app::make_private(&self.incoming).map_err(later)?;
-        let file = tempfile::tempfile_in(&self.incoming).map_err(later)?;
-        let mut file = File::from_std(file);
-        let mut parts = self
+    ) -> Result<Result<File, String>, Trouble> {
+        let (agent, base) = (&execution.agent, execution.checked_from());
+        let asked = self
             .sessions
-            .request_result(
-                &execution.agent,
-                &execution.id,
-                head,
-                execution.checked_from(),
-            )
-            .await?;
-        let mut size: u64 = 0;
-        while let Some(part) = parts.recv().await {
-            match part {
-                ResultPart::Data(data) => {
-                    size = size.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                    // One byte more than allowed is enough for the gate to say so.
-                    if size <= most.saturating_add(1 << 20) {
-                        file.write_all(&data).await.map_err(later)?;
-                    }
-                }
-                ResultPart::End => {
-                    failpoint!("git::out_stream");
-                    file.flush().await.map_err(later)?;
-                    file.seek(SeekFrom::Start(0)).await.map_err(later)?;
-                    return Ok(Arrival::Whole(file));
-                }
-                ResultPart::Gone(why) => return Ok(Arrival::Gone(why)),
-            }
-        }
-        Err(Trouble::Later {
-            what: "the agent's link broke".into(),
-            until: None,
-        })
+            .request_result(agent, &execution.id, head, base);
+        let most = project.gate.pack_bytes;
+        let patience = Patience::with(most);
+        let parts = asked.await?;
+        let arrival = arrival::receive(parts, &self.incoming, most, patience).await?;
+        self.silences.judge(&execution.id, arrival)
     }
 }
 
@@ -292,31 +259,35 @@ struct Parcel<'a> {
     branch: &'a WorkBranch,
     default: &'a BranchName,
     accepted: Accepted,
+    /// Whether an operator let it pass.
+    passed: bool,
     /// Where the branch is expected; none: nowhere.
     expected: Option<&'a Oid>,
 }
 
 impl Parcel<'_> {
-    async fn push(self) -> Result<Outcome<Done>, Trouble> {
-        let head = &self.accepted.head;
-        match push(self.mirror, self.access, self.branch, head, self.expected).await? {
-            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head.clone())),
+    async fn push(mut self) -> Result<Outcome<Done>, Trouble> {
+        let head = self.accepted.head.clone();
+        match push(self.mirror, self.access, self.branch, &head, self.expected).await? {
+            Pushed::Pushed | Pushed::AlreadyThere => Ok(self.published(head)),
             Pushed::Conflict { .. } => self.overtaken().await,
         }
     }
 
-    fn published(&self, head: Oid) -> Outcome<Done> {
+    fn published(&mut self, head: Oid) -> Outcome<Done> {
+        let protected = std::mem::take(&mut self.accepted.protected);
         Outcome::Done(Done::Published {
             head,
             added: self.accepted.added,
             removed: self.accepted.removed,
             files: self.accepted.files,
+            passed: if self.passed { protected } else { Vec::new() },
         })
     }
 
     /// The branch is not where it was expected. What is there is brought here, and nothing of it is
     /// replaced: the agent puts its work on top.
-    async fn overtaken(&self) -> Result<Outcome<Done>, Trouble> {
+    async fn overtaken(&mut self) -> Result<Outcome<Done>, Trouble> {
         let name = self.branch.name();
         let fetched = self.mirror.fetch(self.access, &[name]).await?;
         let Some(found) = fetched.get(name).cloned().flatten() else {

@@ -21,6 +21,7 @@ use super::gate::GateError;
 use super::names;
 use super::protected::Protected;
 use super::secrets::Secrets;
+use super::touched::{self, Touched};
 use super::tree::{self, Entry, Mode};
 
 const MAX_TREE_BYTES: u64 = 64 << 20;
@@ -43,6 +44,8 @@ pub(crate) struct Walk<'a> {
     steps: u64,
     /// What was found.
     pub(crate) findings: Findings,
+    /// Protected paths that were touched.
+    pub(crate) touched: Touched,
     /// Objects that the result needs and the agent did not send.
     pub(crate) outside: HashMap<Oid, String>,
 }
@@ -84,6 +87,7 @@ impl<'a> Walk<'a> {
             guarding: false,
             steps: 0,
             findings: Findings::default(),
+            touched: Touched::default(),
             outside: HashMap::new(),
         }
     }
@@ -201,7 +205,7 @@ impl<'a> Walk<'a> {
                 .iter()
                 .filter_map(|names| names.get(entry.name.as_slice()).copied())
                 .collect();
-            self.judge_name(frame, entry, &path);
+            self.judge_name(frame, entry, &path, was.first().copied());
             self.judge_entry(frame, entry, &path, &was, frames).await?;
         }
         self.look_for_removals(frame, &now, &old, frames)
@@ -260,7 +264,7 @@ impl<'a> Walk<'a> {
             if entry.mode == Mode::Directory {
                 self.gone(vec![entry.oid.clone()], &path, frame, frames);
             } else {
-                self.look_for_protection(&path);
+                self.look_for_protection(&path, (touched::state(Some(entry)), None));
             }
             let submodule = names::is_like(name, ".gitmodules") || entry.mode == Mode::Submodule;
             if submodule && !self.guarding {

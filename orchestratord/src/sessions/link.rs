@@ -20,9 +20,10 @@ use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
 
+use super::asked::Asked;
 use super::assign::{Briefing, cancel_reason, message};
 use super::told::{Tell, Told};
-use super::{ResultAsk, ResultPart, Sessions, records};
+use super::{ResultAsk, Sessions, records};
 
 /// Messages on their way to an agent at most.
 const OUTBOUND: usize = 64;
@@ -93,7 +94,7 @@ struct Link {
     outbound: Outbound,
     told: Told,
     asks: mpsc::Receiver<ResultAsk>,
-    asked: Option<ResultAsk>,
+    asked: Asked,
     /// What to say first; said when the agent reads already.
     first: Orders,
     updates: broadcast::Receiver<Arc<Update>>,
@@ -164,7 +165,7 @@ impl Link {
             outbound,
             told,
             asks,
-            asked: None,
+            asked: Asked::since(crate::app::now()),
             first,
             updates,
             packs,
@@ -246,12 +247,12 @@ impl Link {
             Message::Hello(_) => return false,
             Message::Record(record) => return self.record(record, commits).await,
             Message::NeedBase(need) => return self.need_base(need).await,
-            Message::Result(chunk) => return self.result(chunk).await,
+            Message::Result(chunk) => {
+                self.asked.part(chunk).await;
+                return true;
+            }
             Message::ResultFailed(failed) => {
-                if let Some(ask) = self.asked.take() {
-                    // Whoever asked may have stopped waiting.
-                    let _gone = ask.answer.send(ResultPart::Gone(failed.reason)).await;
-                }
+                self.asked.failed(failed).await;
                 return true;
             }
             Message::Heartbeat(beat) => Input::Heartbeat {
@@ -399,31 +400,9 @@ impl Link {
     }
 
     async fn ask(&mut self, ask: ResultAsk) -> bool {
-        let request = v1::RequestResult {
-            execution: ask.execution.to_string(),
-            head: ask.head.to_string(),
-            base: ask.base.to_string(),
-        };
-        // One at a time: an older one that is still open has lost its asker.
-        self.asked = Some(ask);
+        let request = self.asked.begin(ask);
         self.say(v1::to_agent::Message::RequestResult(request))
             .await
-    }
-
-    async fn result(&mut self, chunk: v1::PackChunk) -> bool {
-        let Some(ask) = &self.asked else { return true };
-        if ask.execution.to_string() != chunk.execution {
-            return true;
-        }
-        let data = ResultPart::Data(chunk.data.into());
-        let listening = ask.answer.send(data).await.is_ok();
-        if (chunk.last || !listening)
-            && let Some(ask) = self.asked.take()
-        {
-            // Whoever asked may have stopped waiting.
-            let _gone = ask.answer.send(ResultPart::End).await;
-        }
-        true
     }
 
     /// An agent gets the history of what it was given to work on, and of nothing else.

@@ -18,6 +18,7 @@ impl From<&FailureCause> for v1::FailureCause {
             FailureCause::InvalidReport => Self::InvalidReport,
             FailureCause::CheckFailed => Self::CheckFailed,
             FailureCause::WorkspaceUnavailable => Self::WorkspaceUnavailable,
+            FailureCause::WorktreeDamaged => Self::WorktreeDamaged,
             FailureCause::RateLimited => Self::RateLimited,
             FailureCause::AccountParked => Self::AccountParked,
             FailureCause::Authentication => Self::Authentication,
@@ -40,6 +41,7 @@ impl v1::Ended {
             | FailureCause::InvalidReport
             | FailureCause::CheckFailed
             | FailureCause::WorkspaceUnavailable
+            | FailureCause::WorktreeDamaged
             | FailureCause::RateLimited
             | FailureCause::AccountParked
             | FailureCause::Authentication
@@ -74,6 +76,7 @@ impl v1::Ended {
             v1::FailureCause::InvalidReport => FailureCause::InvalidReport,
             v1::FailureCause::CheckFailed => FailureCause::CheckFailed,
             v1::FailureCause::WorkspaceUnavailable => FailureCause::WorkspaceUnavailable,
+            v1::FailureCause::WorktreeDamaged => FailureCause::WorktreeDamaged,
             v1::FailureCause::RateLimited => FailureCause::RateLimited,
             v1::FailureCause::AccountParked => FailureCause::AccountParked,
             v1::FailureCause::Authentication => FailureCause::Authentication,
@@ -186,6 +189,7 @@ mod tests {
             FailureCause::InvalidReport,
             FailureCause::CheckFailed,
             FailureCause::WorkspaceUnavailable,
+            FailureCause::WorktreeDamaged,
             FailureCause::RateLimited,
             FailureCause::AccountParked,
             FailureCause::Authentication,

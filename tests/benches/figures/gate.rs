@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cloud_code_domain::id::{Oid, TaskId};
+use cloud_code_domain::passed::PassedChanges;
 use cloud_code_domain::time::Timestamp;
 use cloud_code_tests::sample::{bare_repository, git};
 use orchestratord::config::{GateLimits, GitConfig};
@@ -148,6 +149,7 @@ async fn through_the_gate(
         default_branch: &main,
         head,
         passed: false,
+        passed_before: &PassedChanges::default(),
         identity: &identity,
         task: &task,
         title: "Much",

@@ -80,3 +80,28 @@ async fn an_issue_that_a_list_left_out_is_found_by_the_next() -> Result<()> {
     scene.end();
     Ok(())
 }
+
+#[tokio::test]
+async fn more_changes_than_a_list_has_pages_are_found_oldest_first() -> Result<()> {
+    const CHANGES: usize = 230;
+    let scene = Scene::set().await?;
+    let (_, mut cursor) = step(&scene, "").await?;
+    scene.forge.limit_pages(2);
+    let mut wanted = Vec::new();
+    for _ in 0..CHANGES {
+        wanted.push(scene.forge.create_issue("ada", "t", "b"));
+    }
+    // Long ago, by now.
+    scene.forge.pass(10_000);
+    let mut found = Vec::new();
+    while found.len() < CHANGES {
+        let (numbers, next) = step(&scene, &cursor).await?;
+        assert!(!numbers.is_empty(), "a poll got no further than {found:?}");
+        assert_eq!(numbers, wanted[found.len()..][..numbers.len()]);
+        found.extend(numbers);
+        cursor = next;
+    }
+    assert_eq!(found, wanted);
+    scene.end();
+    Ok(())
+}

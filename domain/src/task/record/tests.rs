@@ -91,6 +91,7 @@ fn a_task_comes_back_from_the_store_as_it_went() {
         TaskState::Completed,
         TaskState::Failed(FailureCause::CodingCli { exit: Some(-9) }),
         TaskState::Cancelled(CancelledBy::Issue),
+        TaskState::Cancelled(CancelledBy::IssueGone),
     ] {
         let mut task = hostile(state);
         task.pull_request = Some(pull_request());

@@ -28,6 +28,7 @@ fn states() -> Vec<TaskState> {
         TaskState::Completed,
         TaskState::Failed(FailureCause::CodingCli { exit: Some(1) }),
         TaskState::Cancelled(CancelledBy::Issue),
+        TaskState::Cancelled(CancelledBy::IssueGone),
     ]
 }
 

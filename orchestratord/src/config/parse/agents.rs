@@ -17,6 +17,7 @@ use super::super::{
 use super::Ground;
 use super::accounts::Named;
 use crate::fleet::elf;
+use crate::gateway::{BadEgress, check_entry};
 
 /// The fleet as read, and the types that are written in the file.
 pub(super) struct Agents {
@@ -160,8 +161,25 @@ fn agentd(
 fn egress(field: &Field<'_, '_>) -> Option<Vec<String>> {
     // Every item is looked at, also after a mistake.
     let items = field.texts()?;
-    let hosts: Vec<_> = items.iter().map(|(_, item)| item.host_and_port()).collect();
+    let hosts: Vec<_> = items.iter().map(|(_, item)| entry(item)).collect();
     hosts.into_iter().collect()
+}
+
+fn entry(item: &Field<'_, '_>) -> Option<String> {
+    let text = item.text()?;
+    let (message, remedy) = match check_entry(&text) {
+        Ok(()) => return Some(text.to_ascii_lowercase()),
+        Err(BadEgress::NotUnderstood(_)) => (
+            "is no host:port",
+            "write a name and a port, for example \"packages.example.org:443\"",
+        ),
+        Err(BadEgress::Inside(_)) => (
+            "is an address of this machine or of a private network, which no agent reaches",
+            "have what agents need in the image, or list a public name and its port",
+        ),
+    };
+    item.note(format!("{} {message}", quoted(&text)), remedy);
+    None
 }
 
 fn ca_bundle(field: &Field<'_, '_>, ground: Ground<'_>) -> Option<PathBuf> {

@@ -9,11 +9,14 @@
 //! Lists lag behind: an issue can appear with a time that lies before what was already seen. So each
 //! poll looks back a little, and the cursor holds what was told of that stretch. Where nothing changed
 //! the question is the same as before, and its tag answers it for free.
+//!
+//! Where more changed than a list has pages (after a long pause, say), a poll takes the oldest changes,
+//! as many as it may, and the next one goes on from there.
 
 use jiff::Timestamp as Time;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, Listed};
+use super::client::{Client, Listed, MOST_PAGES};
 use super::wire::Issue;
 use crate::ports::{Changed, Trouble};
 
@@ -61,19 +64,56 @@ pub(super) async fn changed(
         ("since", from.as_str()),
     ];
     let listed = client
-        .list_unless::<Issue>("issues", &query, cursor.etag.as_deref())
+        .list_short::<Issue>("issues", &query, cursor.etag.as_deref())
         .await?;
     match listed {
-        Listed::Same => Ok(answer(Vec::new(), &cursor)),
-        Listed::Items { items, etag, date } => {
-            let items: Vec<_> = items
-                .iter()
-                .map(|issue| (issue.number, issue.updated_at.as_second()))
-                .collect();
+        None => oldest_first(client, &cursor, since).await,
+        Some(Listed::Same) => Ok(answer(Vec::new(), &cursor)),
+        Some(Listed::Items { items, etag, date }) => {
+            let items: Vec<_> = items.iter().map(change).collect();
             let (numbers, next) = advance(&cursor, &items, etag, date);
             Ok(answer(numbers, &next))
         }
     }
+}
+
+/// The number and the second of a change.
+fn change(issue: &Issue) -> (u64, i64) {
+    (issue.number, issue.updated_at.as_second())
+}
+
+/// The oldest changes, of as many pages as one list may have. Each page is asked for by the time that
+/// the one before ended with: what changes while we read leaves for the end, and were pages counted,
+/// it would pull what follows it onto one that we have read.
+async fn oldest_first(client: &Client, cursor: &Cursor, since: i64) -> Result<Changed, Trouble> {
+    let mut items = Vec::new();
+    let (mut from, mut page, mut clock) = (since, 1, i64::MAX);
+    for _ in 0..MOST_PAGES {
+        let time = Time::from_second(from)
+            .unwrap_or(Time::UNIX_EPOCH)
+            .to_string();
+        let query = [
+            ("state", "all"),
+            ("sort", "updated"),
+            ("direction", "asc"),
+            ("since", time.as_str()),
+        ];
+        let (of_page, more, date) = client.page::<Issue>("issues", &query, page).await?;
+        clock = clock.min(date);
+        items.extend(of_page.iter().map(change));
+        let last = items.last().map_or(from, |(_, second)| *second);
+        // A page within one second is followed by the next one of the same question.
+        (from, page) = if last > from {
+            (last, 1)
+        } else {
+            (from, page + 1)
+        };
+        if !more {
+            break;
+        }
+    }
+    let (numbers, next) = catch_up(cursor, &items, clock);
+    Ok(answer(numbers, &next))
 }
 
 /// All open issues with a trigger label. The first look decides from when on changes are followed.
@@ -82,9 +122,11 @@ async fn from_the_start(client: &Client, trigger_labels: &[String]) -> Result<Ch
     let mut since = None;
     for label in trigger_labels {
         let query = [("state", "open"), ("labels", label.as_str())];
-        match client.list_unless::<Issue>("issues", &query, None).await? {
-            Listed::Same => {}
-            Listed::Items { items, date, .. } => {
+        match client.list_short::<Issue>("issues", &query, None).await? {
+            // Too many to be looked at at once: all issues are followed from the oldest on.
+            None => since = Some(0),
+            Some(Listed::Same) => {}
+            Some(Listed::Items { items, date, .. }) => {
                 since.get_or_insert(date.saturating_sub(OVERLAP));
                 numbers.extend(items.iter().map(|issue| issue.number));
             }
@@ -105,6 +147,18 @@ fn answer(numbers: Vec<u64>, cursor: &Cursor) -> Changed {
         // A cursor holds nothing that cannot be written; without one the next poll starts anew.
         cursor: serde_json::to_string(cursor).unwrap_or_default(),
     }
+}
+
+/// The same for `items` that are not all there is: the next poll goes on where they end, since what
+/// comes late comes near to the clock.
+fn catch_up(cursor: &Cursor, items: &[(u64, i64)], date: i64) -> (Vec<u64>, Cursor) {
+    let (numbers, mut next) = advance(cursor, items, None, date);
+    let newest = items.iter().map(|(_, second)| *second).max();
+    let reached = newest.map(|newest| newest.min(date.saturating_sub(OVERLAP)));
+    next.since = next.since.max(reached);
+    let since = next.since.unwrap_or(i64::MIN);
+    next.told.retain(|(_, second)| *second >= since);
+    (numbers, next)
 }
 
 /// What to tell of `items` (number, second of the change), and the next cursor. `date`: GitHub's clock.
@@ -205,6 +259,19 @@ mod tests {
         let (numbers, same) = advance(&cursor, &[], Some("e".into()), 3_000);
         assert!(numbers.is_empty());
         assert_eq!((same.since, same.told.len()), (Some(1_000), 0));
+    }
+
+    #[test]
+    fn a_poll_that_is_not_through_goes_on_where_it_got_to() {
+        let (first, cursor) = catch_up(&start(0), &[(1, 10), (2, 90), (3, 90)], 5_000);
+        assert_eq!(first, [1, 2, 3]);
+        assert_eq!((cursor.since, cursor.etag.as_deref()), (Some(90), None));
+        let (rest, cursor) = advance(&cursor, &[(2, 90), (3, 90), (4, 90), (5, 99)], None, 5_000);
+        assert_eq!(rest, [4, 5]);
+        assert_eq!(cursor.since, Some(90));
+        // Near to the clock it looks back as ever.
+        let (_, near) = catch_up(&start(0), &[(1, 4_990)], 5_000);
+        assert_eq!(near.since, Some(4_880));
     }
 
     #[test]

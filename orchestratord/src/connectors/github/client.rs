@@ -29,7 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A page of a hundred comments of the greatest size is 6.5 MB, as JSON at worst six times that.
 const LARGEST_ANSWER: usize = 48 << 20;
-const MOST_PAGES: usize = 100;
+/// Pages of one list, and of one poll.
+pub(super) const MOST_PAGES: usize = 100;
 /// The pauses before a read that failed is made again.
 const READ_AGAIN: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 /// Only what failed as fast as this is repeated: patience is for the outbox.
@@ -189,6 +190,37 @@ impl Client {
         query: &[(&str, &str)],
         etag: Option<&str>,
     ) -> Result<Listed<T>, Failure> {
+        let listed = self.list_short(rest, query, etag).await?;
+        listed.ok_or_else(|| {
+            Failure::refused(format!(
+                "GET {rest}: the list has more than {MOST_PAGES} pages"
+            ))
+        })
+    }
+
+    /// One page, whether another one follows, and GitHub's clock in seconds.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        rest: &str,
+        query: &[(&str, &str)],
+        page: usize,
+    ) -> Result<(Vec<T>, bool, i64), Failure> {
+        let place = format!("page={page}");
+        let path = format!("{}?{}", self.path(rest), page_query(query, &place));
+        let call = self.read_call(path, None);
+        let reply = self.call(&call).await?;
+        let items: Vec<T> = decode(&call, &reply)?;
+        let more = reply.next_place(query, page, items.len()).is_some();
+        Ok((items, more, reply.date()))
+    }
+
+    /// All pages, unless the first one still has this tag; none where there are too many.
+    pub(super) async fn list_short<T: DeserializeOwned>(
+        &self,
+        rest: &str,
+        query: &[(&str, &str)],
+        etag: Option<&str>,
+    ) -> Result<Option<Listed<T>>, Failure> {
         let mut items = Vec::new();
         let mut first = None;
         let mut place = "page=1".to_owned();
@@ -197,7 +229,7 @@ impl Client {
             let call = self.read_call(path, etag.filter(|_| page == 1));
             let reply = self.call(&call).await?;
             if reply.status == StatusCode::NOT_MODIFIED {
-                return Ok(Listed::Same);
+                return Ok(Some(Listed::Same));
             }
             let of_page: Vec<T> = decode(&call, &reply)?;
             let next = reply.next_place(query, page, of_page.len());
@@ -205,14 +237,12 @@ impl Client {
             let (first_tag, date) = first.take().unwrap_or_else(|| (tag(&reply), reply.date()));
             let Some(next) = next else {
                 let etag = first_tag.filter(|_| page == 1);
-                return Ok(Listed::Items { items, etag, date });
+                return Ok(Some(Listed::Items { items, etag, date }));
             };
             place = next;
             first = Some((first_tag, date));
         }
-        Err(Failure::refused(format!(
-            "GET {rest}: the list has more than {MOST_PAGES} pages"
-        )))
+        Ok(None)
     }
 
     /// The value of an `Authorization` header for git.

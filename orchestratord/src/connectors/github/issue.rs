@@ -34,7 +34,9 @@ pub(super) async fn read(
     if issue.pull_request.is_some() {
         return Ok(None);
     }
-    refuse_moved(client, number, &issue)?;
+    if !(issue.number == number && is_here(client, &issue)) {
+        return elsewhere(client, number, &issue).await;
+    }
     let (events, date) = events(client, number).await?;
     let open = issue.state == "open";
     let labels: Vec<String> = issue
@@ -86,15 +88,30 @@ pub(super) async fn read(
     }))
 }
 
-/// GitHub answers for an issue that was transferred with the issue it became, elsewhere.
-fn refuse_moved(client: &Client, number: u64, issue: &Issue) -> Result<(), Trouble> {
-    let Some(url) = &issue.repository_url else {
-        return Ok(());
-    };
-    let name = url.rsplit_once("/repos/").map_or("", |(_, name)| name);
-    if issue.number == number && client.is_ours(name) {
-        return Ok(());
+/// Whether it is one of this repository, as far as it says.
+fn is_here(client: &Client, issue: &Issue) -> bool {
+    let name = issue.repository_url.as_deref().map(repository_of);
+    name.is_none_or(|name| client.is_ours(name))
+}
+
+fn repository_of(url: &str) -> &str {
+    url.rsplit_once("/repos/").map_or("", |(_, name)| name)
+}
+
+/// GitHub answers for an issue that was transferred with the issue it became, elsewhere: then it is
+/// none of ours any more. Where everything is elsewhere, the repository was renamed.
+async fn elsewhere(
+    client: &Client,
+    number: u64,
+    issue: &Issue,
+) -> Result<Option<IssueSnapshot>, Trouble> {
+    let query = [("state", "all")];
+    let (others, _, _) = client.page::<Issue>("issues", &query, 1).await?;
+    let stays = |other: &Issue| other.repository_url.is_some() && is_here(client, other);
+    if others.iter().any(stays) {
+        return Ok(None);
     }
+    let name = issue.repository_url.as_deref().map_or("", repository_of);
     Err(Trouble::Refused {
         what: format!(
             "issue {number} is in {name:?} by now; if the repository was renamed, name the project so"
@@ -219,16 +236,9 @@ async fn blockers(client: &Client, number: u64) -> Result<Vec<u64>, Failure> {
         Err(failure) if failure.is_absent() => return Ok(Vec::new()),
         Err(failure) => return Err(failure),
     };
-    let here = |issue: &Issue| {
-        let name = issue
-            .repository_url
-            .as_deref()
-            .and_then(|url| url.rsplit_once("/repos/"));
-        name.is_none_or(|(_, name)| client.is_ours(name))
-    };
     Ok(issues
         .iter()
-        .filter(|issue| issue.state == "open" && here(issue))
+        .filter(|issue| issue.state == "open" && is_here(client, issue))
         .map(|issue| issue.number)
         .collect())
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use cloud_code_domain::dependencies::Standing;
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::FailureCause;
-use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
+use cloud_code_domain::id::{ExecutionId, Oid, ProjectName, TaskId};
 use cloud_code_domain::issue::{PullRequestSnapshot, PullRequestState};
+use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::task::{BlockedReason, PullRequestRecord, Task, TaskEvent, TaskState};
 
 use crate::config::TrackerConfig;
 use crate::engine::effect::{Effect, Next, Outcome};
-use crate::engine::input::{Done, Facts, Reply};
+use crate::engine::input::{Done, Facts, Inspected, Reply};
 use crate::engine::world::World;
 
 impl World {
@@ -96,8 +97,7 @@ impl World {
     fn effect_done(&mut self, effect: &Effect, done: Done) {
         match (effect, done) {
             (Effect::Inspect { project, number }, Done::Inspected(inspected)) => {
-                self.standing_seen(project, *number, &inspected);
-                self.inspected(*inspected);
+                self.inspection_made(project, *number, *inspected);
             }
             (
                 Effect::Prepare { task },
@@ -115,8 +115,9 @@ impl World {
                     added,
                     removed,
                     files,
+                    passed,
                 },
-            ) => self.published(execution, head, (added, removed, files)),
+            ) => self.published(execution, head, (added, removed, files), passed),
             (Effect::Publish { execution, .. }, Done::Rejected { findings, passable }) => {
                 let reason = BlockedReason::PublishRejected {
                     execution: execution.clone(),
@@ -177,6 +178,12 @@ impl World {
         }
     }
 
+    fn inspection_made(&mut self, project: &ProjectName, number: u64, inspected: Inspected) {
+        self.standing_seen(project, number, &inspected);
+        self.look_again(project, number, &inspected);
+        self.inspected(inspected);
+    }
+
     fn prepared(&mut self, task: &TaskId, base: Oid, pull_request_head: Option<Oid>) {
         // One that was begun before commits were brought does not know of them.
         let wanted = |task: &Task| {
@@ -197,8 +204,26 @@ impl World {
         });
     }
 
-    fn published(&mut self, execution: &ExecutionId, head: Oid, stat: (u64, u64, u64)) {
+    /// What an operator let pass is not asked for again.
+    fn remember_passed(&mut self, task: &TaskId, passed: Vec<ProtectedChange>) {
+        if !passed.is_empty() {
+            self.change_task(task, |task| {
+                for change in passed {
+                    task.passed.add(change);
+                }
+            });
+        }
+    }
+
+    fn published(
+        &mut self,
+        execution: &ExecutionId,
+        head: Oid,
+        stat: (u64, u64, u64),
+        passed: Vec<ProtectedChange>,
+    ) {
         let now = self.now;
+        self.remember_passed(&execution.task, passed);
         let (added, removed, files) = stat;
         let published = head.clone();
         self.change_task(&execution.task, |task| {
@@ -297,6 +322,9 @@ impl World {
                 let ended = |task: &Task| task.state.is_finished();
                 if !self.tasks.get(task).is_some_and(ended) {
                     self.change_task(task, |task| task.last_error = Some(why));
+                }
+                if matches!(effect, Effect::Comment { .. }) {
+                    self.look_whether_it_is_there(task);
                 }
             }
             Effect::Inspect { project, number } => {

@@ -265,8 +265,37 @@ impl World {
             | TaskState::Cancelled(_) => false,
         });
         if waits_for_words {
+            let findings = self.findings_of(id);
             // It is possible in each of these states.
             let _moved = self.move_task(id, &TaskEvent::ChangesRequested, actor, "");
+            self.tell_findings(id, &findings);
         }
+    }
+
+    /// What the gate found in a result that waits for a person.
+    pub(super) fn findings_of(&self, id: &TaskId) -> Vec<String> {
+        match self.tasks.get(id).map(|task| &task.state) {
+            Some(TaskState::Blocked(BlockedReason::PublishRejected { findings, .. })) => {
+                findings.clone()
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// A refused result that goes back to its agent goes with what the gate found.
+    pub(super) fn tell_findings(&mut self, id: &TaskId, findings: &[String]) {
+        if findings.is_empty() {
+            return;
+        }
+        let message = Message {
+            kind: MessageKind::Gate,
+            author: "gate".to_owned(),
+            text: text::visible(&findings.join("\n"), MAX_REMARK),
+            source: None,
+            at: self.now,
+        };
+        self.change_task(id, |task| {
+            task.conversation.push(message);
+        });
     }
 }

@@ -253,7 +253,9 @@ impl World {
                 task.grant_command()
             )));
         }
+        let findings = self.findings_of(id);
         let acted = self.moved(actor, id, &TaskEvent::RetryRequested, "it is tried again")?;
+        self.tell_findings(id, &findings);
         self.anew(id);
         Ok(acted)
     }

@@ -8,6 +8,7 @@ use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::StopReason;
 use cloud_code_domain::id::{ExecutionId, ProjectName, RequestId, TaskId};
 use cloud_code_domain::issue::IssueRef;
+use cloud_code_domain::passed::PassedChanges;
 use cloud_code_domain::task::{
     BlockedReason, CancelledBy, Conversation, Message, Priority, Task, TaskState, TriageReason,
 };
@@ -139,6 +140,8 @@ impl World {
             prepared: 0,
             bringing: None,
             brought: None,
+            passed: PassedChanges::default(),
+            issue_gone: false,
             created_at: self.now,
             started_at: None,
             finished_at: None,

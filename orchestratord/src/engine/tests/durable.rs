@@ -8,6 +8,7 @@ async fn a_delivery_that_comes_again_is_taken_once_also_after_a_kill() {
     let delivery = || Input::Delivered {
         digest: Some([7; 32]),
         about: vec![("sample".parse().unwrap(), 1)],
+        remark: None,
     };
     assert!(matches!(
         bench.engine.send(delivery()).await.unwrap(),

@@ -98,6 +98,7 @@ async fn a_reassigned_task_takes_the_commits_of_its_agent_along() {
         added: 1,
         removed: 0,
         files: 1,
+        passed: Vec::new(),
     };
     bench.effect("publish", published).await;
     assert_eq!(bench.task(&task).await.brought, None, "it is pushed");
@@ -121,10 +122,7 @@ async fn commits_of_an_agent_that_stays_away_are_given_up() {
     bench.gone().await;
     bench.later(60_000).await;
     assert!(bench.task(&task).await.bringing.is_some(), "it may be back");
-    // Minute by minute: an hour at once would be a machine that slept.
-    for _ in 0..12 {
-        bench.later(60_000).await;
-    }
+    bench.minutes(60).await;
     assert_eq!(bench.task(&task).await.bringing, None);
     assert!(bench.detail_of("commits_lost").await.contains("stays away"));
 }

@@ -17,6 +17,7 @@ use crate::store::{HostRecord, ProjectRecord, Reservation, SpendRow, Store, Stor
 
 use super::changes::{Changes, issue_key};
 use super::{Random, World};
+use crate::engine::again::Again;
 use crate::engine::effect::EffectRecord;
 
 impl World {
@@ -88,6 +89,7 @@ impl World {
             disk_short: false,
             warning: String::new(),
             failing: BTreeMap::new(),
+            again: Again::default(),
             troubles: BTreeMap::new(),
             now,
             next_event: store.last_event()?.saturating_add(1),

@@ -33,6 +33,9 @@ pub(super) async fn checks(
         let name = format!("push to {}", project.name);
         let asked = in_time(may_push(project, mirrors, ports)).await;
         checks.push(push(name, asked));
+        let name = format!("default branch of {}", project.name);
+        let asked = in_time(branch_there(project, mirrors, ports)).await;
+        checks.push(default_branch(name, project, asked));
     }
     checks.push(repository(project, mirrors).await);
     checks
@@ -94,6 +97,59 @@ fn push(name: String, asked: Result<(), Trouble>) -> Check {
             name,
             trouble.to_string(),
             "check `repository`, and that the token may write contents",
+        ),
+    }
+}
+
+/// Whether there is what tasks start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    There,
+    OthersOnly,
+    Empty,
+}
+
+async fn branch_there(
+    project: &ProjectConfig,
+    mirrors: &Mirrors,
+    ports: &Ports,
+) -> Result<Start, Trouble> {
+    let branch = project
+        .default_branch
+        .parse()
+        .map_err(|bad| Trouble::Refused {
+            what: format!("default_branch: {bad}"),
+        })?;
+    let access = ports.host.git_access().await?;
+    let mirror = mirrors.of(&project.name).await?;
+    if mirror.remote_head(&access, &branch).await?.is_some() {
+        return Ok(Start::There);
+    }
+    Ok(if mirror.is_remote_empty(&access).await? {
+        Start::Empty
+    } else {
+        Start::OthersOnly
+    })
+}
+
+fn default_branch(name: String, project: &ProjectConfig, asked: Result<Start, Trouble>) -> Check {
+    let branch = &project.default_branch;
+    match asked {
+        Ok(Start::There) => Check::good(name, format!("{branch} is there")),
+        Ok(Start::OthersOnly) => Check::bad(
+            name,
+            format!("the repository has no branch {branch}: no task can start"),
+            format!("set default_branch of project {}, or push it", project.name),
+        ),
+        Ok(Start::Empty) => Check::bad(
+            name,
+            "the repository is empty: no task can start",
+            format!("push a first commit to {branch}"),
+        ),
+        Err(trouble) => Check::bad(
+            name,
+            trouble.to_string(),
+            "check `repository`, and that the token may read contents",
         ),
     }
 }

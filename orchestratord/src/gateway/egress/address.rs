@@ -19,23 +19,14 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address is never reached, whatever is configured.
-pub(super) fn is_never_reached(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    METADATA.contains(&address)
-        || match address {
-            IpAddr::V4(v4) => {
-                v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified()
-            }
-            IpAddr::V6(v6) => {
-                v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified()
-            }
-        }
+/// Whether an agent may be connected to an address: never to this machine or what is private.
+pub(super) fn may_be_reached(address: IpAddr) -> bool {
+    is_public(address) && !is_our_own(address)
 }
 
 /// Whether an address is one of this machine: nothing else can be bound. Where the system lets
 /// foreign addresses be bound, every address counts as our own.
-pub(super) fn is_our_own(address: IpAddr) -> bool {
+fn is_our_own(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
@@ -117,19 +108,6 @@ mod tests {
         ] {
             assert!(!is_public(other.parse().unwrap()), "{other}");
         }
-    }
-
-    #[test]
-    fn metadata_services_are_never_reached() {
-        for never in [
-            "169.254.169.254",
-            "::ffff:169.254.169.254",
-            "fd00:ec2::254",
-            "fe80::1",
-        ] {
-            assert!(is_never_reached(never.parse().unwrap()), "{never}");
-        }
-        assert!(!is_never_reached("10.0.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -16,39 +16,38 @@ pub(crate) struct Rule {
 /// What an entry names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
-    /// A name, whose addresses may be private ones.
-    Name { name: String, private: bool },
+    /// A name.
+    Name(String),
     /// An address.
     Address(IpAddr),
 }
 
-/// Why an entry cannot be understood.
+/// Why an entry is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "agents.egress entry {entry:?} is not understood: write \"host:port\", \"address:port\" or, for \
-     a name with private addresses, \"host:port private\""
-)]
-pub struct BadEgress {
-    /// What is configured.
-    pub entry: String,
+pub enum BadEgress {
+    /// It has not the form of one.
+    #[error("agents.egress entry {0:?} is not understood: write \"host:port\" or \"address:port\"")]
+    NotUnderstood(String),
+    /// It names an address that agents are never connected to.
+    #[error(
+        "agents.egress entry {0:?} is an address of this machine or of a private network, which no \
+         agent reaches: have what agents need in the image, or reach it by a public name"
+    )]
+    Inside(String),
 }
 
 impl FromStr for Rule {
     type Err = BadEgress;
     fn from_str(entry: &str) -> Result<Self, BadEgress> {
-        let bad = || BadEgress {
-            entry: entry.chars().take(120).collect(),
-        };
-        let (target, private) = match entry.trim().strip_suffix(" private") {
-            Some(target) => (target.trim_end(), true),
-            None => (entry.trim(), false),
-        };
+        let shown = || entry.chars().take(120).collect();
+        let bad = || BadEgress::NotUnderstood(shown());
+        let target = entry.trim();
         if let Ok(address) = target.parse::<SocketAddr>() {
-            let host = Host::Address(address.ip());
-            let port = address.port();
-            return (port != 0 && !private)
-                .then_some(Self { host, port })
-                .ok_or_else(bad);
+            let (host, port) = (Host::Address(address.ip()), address.port());
+            if !address::is_public(address.ip()) {
+                return Err(BadEgress::Inside(shown()));
+            }
+            return (port != 0).then_some(Self { host, port }).ok_or_else(bad);
         }
         let (name, port) = target.split_once(':').ok_or_else(bad)?;
         let port = port
@@ -57,7 +56,7 @@ impl FromStr for Rule {
             .filter(|port| *port != 0)
             .ok_or_else(bad)?;
         let name = name.to_ascii_lowercase();
-        let host = Host::Name { name, private };
+        let host = Host::Name(name);
         Some(Self { host, port })
             .filter(Self::is_sound)
             .ok_or_else(bad)
@@ -68,7 +67,7 @@ impl Rule {
     /// A name of at least two labels whose last one has a letter: what every resolver takes for a
     /// name and none for a number.
     fn is_sound(&self) -> bool {
-        let Host::Name { name, .. } = &self.host else {
+        let Host::Name(name) = &self.host else {
             return true;
         };
         let labels: Vec<&str> = name.split('.').collect();
@@ -102,28 +101,13 @@ impl Rule {
     pub(super) fn name(&self) -> Option<&str> {
         match &self.host {
             Host::Address(_) => None,
-            Host::Name { name, .. } => Some(name),
+            Host::Name(name) => Some(name),
         }
     }
 
     /// The port.
     pub(super) fn port(&self) -> u16 {
         self.port
-    }
-
-    /// Whether a connection to this address is what the operator meant.
-    pub(super) fn may_reach(&self, address: IpAddr) -> bool {
-        if address::is_never_reached(address) {
-            return false;
-        }
-        match self.host {
-            Host::Address(_) => true,
-            Host::Name { private, .. } => {
-                let loopback = address.to_canonical().is_loopback();
-                (address::is_public(address) || (private && !loopback))
-                    && !address::is_our_own(address)
-            }
-        }
     }
 }
 
@@ -132,7 +116,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Host::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
-            Host::Name { name, .. } => write!(f, "{name}:{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
 }
@@ -190,32 +174,34 @@ mod tests {
             "https://a.b:443",
             "a.b/c:443",
             "a b.c:443",
-            "10.0.0.1:80 private",
-            "a.b:443 public",
+            "1.1.1.1:0",
+            "a.b:443 private",
             "xn--.é:80",
         ] {
             assert!(bad.parse::<Rule>().is_err(), "{bad}");
         }
-        assert_eq!(rule("[fd00::1]:443").to_string(), "[fd00::1]:443");
     }
 
     #[test]
-    fn a_name_reaches_what_is_public_and_with_the_mark_what_is_private() {
-        let at = |address: &str| address.parse::<IpAddr>().unwrap();
-        let (plain, marked) = (rule("a.example:443"), rule("a.example:443 private"));
-        assert!(plain.may_reach(at("1.1.1.1")) && marked.may_reach(at("1.1.1.1")));
-        assert!(!plain.may_reach(at("10.255.255.254")) && marked.may_reach(at("10.255.255.254")));
-        for never in [
-            "127.0.0.1",
-            "::1",
-            "169.254.169.254",
-            "::ffff:127.0.0.1",
-            "0.0.0.0",
+    fn an_address_is_listed_only_if_it_is_a_public_one() {
+        for inside in [
+            "127.0.0.1:4873",
+            "10.0.0.5:443",
+            "172.16.0.1:443",
+            "192.168.1.1:443",
+            "100.64.0.1:443",
+            "169.254.169.254:80",
+            "224.0.0.1:443",
+            "0.0.0.0:443",
+            "[::1]:443",
+            "[::ffff:127.0.0.1]:443",
+            "[fd00::1]:443",
+            "[fe80::1]:443",
         ] {
-            assert!(!plain.may_reach(at(never)), "{never}");
-            assert!(!marked.may_reach(at(never)), "{never}");
+            let refused = inside.parse::<Rule>();
+            assert_eq!(refused, Err(BadEgress::Inside(inside.into())));
         }
-        assert!(rule("127.0.0.1:4873").may_reach(at("127.0.0.1")));
-        assert!(!rule("169.254.169.254:80").may_reach(at("169.254.169.254")));
+        assert_eq!(rule("1.1.1.1:443").to_string(), "1.1.1.1:443");
+        assert_eq!(rule("[2606:4700::1111]:443").port(), 443);
     }
 }

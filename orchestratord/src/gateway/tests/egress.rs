@@ -43,7 +43,7 @@ async fn ping(response: http::Response<hyper::body::Incoming>) {
 #[tokio::test]
 async fn a_listed_target_is_reached_over_both_versions_and_recorded() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let port = listener.local_addr().unwrap().port();
     let echo = tokio::spawn(async move {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -51,8 +51,9 @@ async fn a_listed_target_is_reached_over_both_versions_and_recorded() {
             tokio::io::copy(&mut read, &mut write).await.unwrap();
         }
     });
-    let target = address.to_string();
-    let world = world(&[&target], &[]);
+    let (target, public) = (format!("echo.example:{port}"), "93.184.215.14");
+    let world = world(&[&target], &[("echo.example", &[public])]);
+    let peer: std::net::SocketAddr = format!("{public}:{port}").parse().unwrap();
     let io = TokioIo::new(world.connection());
     let (mut http1, running) = conn::http1::handshake(io).await.unwrap();
     tokio::spawn(running.with_upgrades());
@@ -65,7 +66,7 @@ async fn a_listed_target_is_reached_over_both_versions_and_recorded() {
     ping(http2.send_request(connect(&target)).await.unwrap()).await;
     echo.await.unwrap();
     for tunnel in world.engine.wait_for(&world.engine.tunnels, 2).await {
-        assert_eq!((tunnel.target, tunnel.peer), (target.clone(), address));
+        assert_eq!((tunnel.target, tunnel.peer), (target.clone(), peer));
         assert_eq!((tunnel.sent, tunnel.received), (4, 4));
     }
 }
@@ -154,7 +155,7 @@ async fn a_listed_name_that_leads_inside_is_refused() {
 #[tokio::test]
 async fn a_used_up_budget_ends_tunnels_until_it_is_renewed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = listener.local_addr().unwrap().to_string();
+    let target = format!("sink.example:{}", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -165,7 +166,7 @@ async fn a_used_up_budget_ends_tunnels_until_it_is_renewed() {
             });
         }
     });
-    let world = world(&[&target], &[]);
+    let world = world(&[&target], &[("sink.example", &["93.184.215.14"])]);
     let io = TokioIo::new(world.connection());
     let (mut http1, running) = conn::http1::handshake(io).await.unwrap();
     tokio::spawn(running.with_upgrades());
@@ -192,4 +193,24 @@ fn an_entry_that_is_not_understood_is_told_with_the_forms_that_are() {
     };
     let told = Gateway::new(parts).unwrap_err().to_string();
     assert!(told.contains("https://registry.example") && told.contains("host:port"));
+}
+
+#[test]
+fn an_address_inside_is_no_entry() {
+    for inside in [
+        "127.0.0.1:4873",
+        "10.0.0.5:443",
+        "[::1]:443",
+        "[fd00::1]:443",
+    ] {
+        let parts = Parts {
+            egress: vec![inside.to_owned()],
+            ..parts(&Arc::new(Engine::default()))
+        };
+        let told = Gateway::new(parts).unwrap_err().to_string();
+        assert!(
+            told.contains(inside) && told.contains("no agent reaches"),
+            "{told}"
+        );
+    }
 }

@@ -19,6 +19,8 @@ pub struct Parsed {
     pub repository: Option<String>,
     /// Where to look.
     pub about: About,
+    /// The comment or review of a person that was just made.
+    pub remark: Option<String>,
 }
 
 /// Why a signed body is refused.
@@ -63,8 +65,14 @@ struct Numbered {
 
 #[derive(Deserialize)]
 struct Identified {
-    #[serde(rename = "id")]
-    _id: u64,
+    id: u64,
+    user: Option<Sender>,
+}
+
+#[derive(Deserialize)]
+struct Sender {
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,9 +110,24 @@ pub fn parse(event: &str, body: &[u8]) -> Result<Parsed, Refused> {
     let payload: Payload = serde_json::from_str(text).map_err(Refused::Shape)?;
     let about = about(event, &payload)?;
     Ok(Parsed {
-        repository: payload.repository.map(|repository| repository.full_name),
+        repository: payload
+            .repository
+            .as_ref()
+            .map(|named| named.full_name.clone()),
         about,
+        remark: remark(event, &payload),
     })
+}
+
+/// What bots say is no input: it is not waited for.
+fn remark(event: &str, payload: &Payload) -> Option<String> {
+    let (kind, said) = match (event, payload.action.as_deref()?) {
+        ("issue_comment", "created") => ("comment", payload.comment.as_ref()?),
+        ("pull_request_review", "submitted") => ("review", payload.review.as_ref()?),
+        _no_remark => return None,
+    };
+    let by = said.user.as_ref().and_then(|user| user.kind.as_deref());
+    (by != Some("Bot")).then(|| format!("{kind}/{}", said.id))
 }
 
 fn about(event: &str, payload: &Payload) -> Result<About, Refused> {
@@ -211,6 +234,28 @@ fn depth(body: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_person_just_said_is_named_and_nothing_else() {
+        let named = |event: &str, action: &str, said: &str, kind: &str| {
+            let body = format!(
+                r#"{{"action":"{action}","repository":{{"full_name":"acme/app"}},
+                "issue":{{"number":7}},"pull_request":{{"number":7}},
+                "{said}":{{"id":12,"user":{{"login":"ada","type":"{kind}"}}}}}}"#
+            );
+            parse(event, body.as_bytes()).unwrap().remark
+        };
+        let comment = named("issue_comment", "created", "comment", "User");
+        assert_eq!(comment.as_deref(), Some("comment/12"));
+        let review = named("pull_request_review", "submitted", "review", "User");
+        assert_eq!(review.as_deref(), Some("review/12"));
+        assert_eq!(named("issue_comment", "edited", "comment", "User"), None);
+        assert_eq!(named("issue_comment", "created", "comment", "Bot"), None);
+        assert_eq!(
+            named("pull_request_review", "dismissed", "review", "User"),
+            None
+        );
+    }
 
     #[test]
     fn depth_is_that_of_the_structure_not_of_strings() {

@@ -5,6 +5,7 @@ mod honest;
 mod objects;
 
 use cloud_code_domain::id::{Oid, TaskId};
+use cloud_code_domain::passed::PassedChanges;
 use cloud_code_domain::time::Timestamp;
 use secrecy::SecretString;
 
@@ -24,6 +25,7 @@ struct Case {
     protected_paths: Vec<String>,
     secrets: Vec<SecretString>,
     passed: bool,
+    passed_before: PassedChanges,
 }
 
 impl Case {
@@ -40,6 +42,7 @@ impl Case {
             protected_paths: Vec::new(),
             secrets: Vec::new(),
             passed: false,
+            passed_before: PassedChanges::default(),
         }
     }
 
@@ -59,6 +62,7 @@ impl Case {
             default_branch: &self.sandbox.main,
             head,
             passed: self.passed,
+            passed_before: &self.passed_before,
             identity: &identity,
             task: &task,
             title: "The task",

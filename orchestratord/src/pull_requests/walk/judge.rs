@@ -8,19 +8,30 @@ use crate::pull_requests::finding::{Finding, Rule};
 use crate::pull_requests::gate::GateError;
 use crate::pull_requests::names;
 use crate::pull_requests::secrets::Hit;
+use crate::pull_requests::touched;
 use crate::pull_requests::tree::{Entry, Mode};
 
 use super::{Frame, Walk, directories};
 
 const MAX_PATH: usize = 1024;
 
+/// What a path was, and what it is.
+type Change = (Option<String>, Option<String>);
+
 impl Walk<'_> {
-    pub(super) fn judge_name(&mut self, frame: &Frame, entry: &Entry, path: &[u8]) {
+    pub(super) fn judge_name(
+        &mut self,
+        frame: &Frame,
+        entry: &Entry,
+        path: &[u8],
+        was: Option<&Entry>,
+    ) {
+        let change = || (touched::state(was), touched::state(Some(entry)));
         if entry.mode != Mode::Directory {
-            self.look_for_protection(path);
+            self.look_for_protection(path, change());
         }
         if entry.mode == Mode::Link {
-            self.look_for_protection_below(path);
+            self.look_for_protection_below(path, change());
         }
         if self.guarding {
             return;
@@ -45,26 +56,20 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn look_for_protection(&mut self, path: &[u8]) {
+    pub(super) fn look_for_protection(&mut self, path: &[u8], change: Change) {
         if let Some(pattern) = self.protected.matching(path) {
-            let what = format!(
-                "changes a protected path ({})",
-                names::visible(pattern.as_bytes())
-            );
-            self.findings
-                .push(Finding::at(Rule::ProtectedPath, path, what));
+            let pattern = names::visible(pattern.as_bytes());
+            let what = format!("changes a protected path ({pattern})");
+            self.touched.note(path, change, what, self.guarding);
         }
     }
 
     /// What lies behind a link to a directory lies, for who follows it, below the link.
-    fn look_for_protection_below(&mut self, path: &[u8]) {
+    fn look_for_protection_below(&mut self, path: &[u8], change: Change) {
         if let Some(pattern) = self.protected.matching_below(path) {
-            let what = format!(
-                "puts a link where a protected path would be ({})",
-                names::visible(pattern.as_bytes())
-            );
-            self.findings
-                .push(Finding::at(Rule::ProtectedPath, path, what));
+            let pattern = names::visible(pattern.as_bytes());
+            let what = format!("puts a link where a protected path would be ({pattern})");
+            self.touched.note(path, change, what, self.guarding);
         }
     }
 

@@ -253,6 +253,51 @@ async fn a_protected_path_waits_for_a_person_who_may_let_it_pass() {
 }
 
 #[tokio::test]
+async fn a_protected_path_that_is_taken_back_is_refused_with_its_commit_and_the_remedy() {
+    let case = Case::new().await;
+    let workflow = ".github/workflows/x.yml";
+    let touched = case.agent.commit(&[(workflow, Some("x"))], "CI").await;
+    let back = [(workflow, None), ("a.txt", Some("a"))];
+    case.agent.commit(&back, "Gone again").await;
+    let (found, passable) = findings(case.check_head().await);
+    assert!(passable && found.len() == 1, "{found:?}");
+    let said = found[0].to_string();
+    for words in [workflow, &touched.as_str()[..12], "takes it back", "squash"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_protected_change_that_was_passed_is_not_asked_for_again() {
+    let mut case = Case::new().await;
+    let workflow = ".github/workflows/x.yml";
+    case.agent.commit(&[(workflow, Some("x"))], "CI").await;
+    case.passed = true;
+    let passed = case.check_head().await.unwrap();
+    assert_eq!(passed.protected.len(), 1);
+    for change in passed.protected {
+        case.passed_before.add(change);
+    }
+    case.passed = false;
+    assert!(case.check_head().await.is_ok());
+    // The default branch moves on, and is merged.
+    let person = &case.sandbox.person;
+    person.commit(&[("b.txt", Some("b"))], "B").await;
+    person.git(&["push", "--quiet", "origin", "main"]).await;
+    case.sandbox.fetch(&["main"]).await;
+    let source = case.sandbox.source.display().to_string();
+    let agent = &case.agent;
+    agent.git(&["fetch", "--quiet", &source, "main"]).await;
+    agent
+        .git(&["merge", "--quiet", "--no-edit", "FETCH_HEAD"])
+        .await;
+    assert!(case.check_head().await.is_ok());
+    // Another change of it is another question.
+    agent.commit(&[(workflow, Some("y"))], "Another").await;
+    assert_eq!(rules(case.check_head().await), [Rule::ProtectedPath]);
+}
+
+#[tokio::test]
 async fn taking_a_protected_path_away_or_replacing_it_is_a_change_of_it() {
     let case = Case::new().await;
     let person = &case.sandbox.person;
