@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod fleet;
 mod json;
+mod manual;
 mod refusal;
 mod secret;
 mod stream;
@@ -38,6 +39,8 @@ pub(crate) async fn run(
         Command::Connect { stdio: _ } => return connect::run(connection).await,
         Command::Doctor => return doctor::run(&connection, out).await,
         Command::Secret(secret) => return secret::run(secret, &connection, out).await,
+        Command::Completions { shell } => return manual::completions(*shell, out),
+        Command::Man { directory } => return manual::pages(directory),
         Command::Tasks(_)
         | Command::Task(_)
         | Command::Agents
@@ -72,7 +75,11 @@ pub(crate) async fn run(
         | Command::Grant { .. }
         | Command::Halt { .. }
         | Command::Resume { .. } => act::run(client, command, out).await,
-        Command::Connect { .. } | Command::Doctor | Command::Secret(_) => Ok(()),
+        Command::Connect { .. }
+        | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Secret(_) => Ok(()),
     }
 }
 
@@ -95,6 +102,14 @@ impl Out {
     fn line(self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")
+            .and_then(|()| out.flush())
+            .map_err(|error| Failure::output(&error))
+    }
+
+    /// Writes what was made for another program, as it is.
+    fn whole(self, text: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text)
             .and_then(|()| out.flush())
             .map_err(|error| Failure::output(&error))
     }

@@ -71,6 +71,8 @@ fn about(command: &Command) -> About<'_> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Connect { .. } => About::Fleet,
     }
 }
@@ -126,6 +128,8 @@ fn action(command: &Command) -> Result<Option<(Action, u64)>, Failure> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Connect { .. } => return Ok(None),
     };
     Ok(Some((action, 0)))
