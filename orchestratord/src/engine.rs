@@ -12,6 +12,7 @@
 mod apply;
 mod effect;
 mod input;
+mod meters;
 mod orders;
 mod outbox;
 mod publish;
@@ -35,7 +36,7 @@ pub use world::{Live, World};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloud_code_domain::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -326,8 +327,12 @@ impl Writer {
     fn commit(&mut self) -> Result<(), StoreError> {
         let batch = self.world.batch();
         if !batch.is_empty() {
+            let begun = Instant::now();
             self.world.store.commit(&batch)?;
+            self.world.meters.commits.observe(begun.elapsed());
         }
+        let counted = std::mem::take(&mut self.world.changes.counted);
+        self.world.meters.add(counted);
         let update = self.world.update();
         self.world.forget_retired();
         self.world.changes = world::Changes::default();
@@ -356,6 +361,9 @@ impl Writer {
                 world.live = std::mem::take(&mut self.world.live);
                 world.secrets = std::mem::take(&mut self.world.secrets);
                 world.disk_short = self.world.disk_short;
+                world.disk_free = self.world.disk_free;
+                world.meters = std::mem::take(&mut self.world.meters);
+                world.since = self.world.since;
                 self.world = world;
                 self.closed = false;
             }

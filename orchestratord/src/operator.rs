@@ -3,6 +3,7 @@
 
 mod actions;
 mod logs;
+mod metrics;
 mod peer;
 mod queries;
 mod service;

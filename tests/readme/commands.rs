@@ -109,6 +109,7 @@ const COMMANDS: &[(&str, Proof)] = &[
         "cloud-code man man1",
         Proof::By("tests/packaging/manual.rs", "\"man\""),
     ),
+    ("cloud-code metrics", Proof::Understood),
     ("cloud-code doctor", Proof::Followed),
     ("cloud-code", Proof::Understood),
     ("cloud-code --host alice@server", Proof::Understood),

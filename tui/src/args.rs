@@ -148,6 +148,8 @@ pub(crate) enum Command {
     Secret(Secret),
     /// Check that everything that is needed is there
     Doctor,
+    /// Write figures of the fleet as OpenMetrics text, for a collector to read
+    Metrics,
     /// Write a completion script for a shell
     ///
     /// bash: cloud-code completions bash > ~/.local/share/bash-completion/completions/cloud-code
@@ -405,6 +407,7 @@ mod tests {
         let others = [
             "secret",
             "doctor",
+            "metrics",
             "completions",
             "man",
             "connect",

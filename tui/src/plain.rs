@@ -11,6 +11,7 @@ mod failure;
 mod fleet;
 mod json;
 mod manual;
+mod metrics;
 mod refusal;
 mod secret;
 mod stream;
@@ -53,7 +54,8 @@ pub(crate) async fn run(
         | Command::Resume { .. }
         | Command::Logs { .. }
         | Command::Events { .. }
-        | Command::Costs { .. } => {}
+        | Command::Costs { .. }
+        | Command::Metrics => {}
     }
     let client = open(&connection).await?;
     match command {
@@ -68,6 +70,7 @@ pub(crate) async fn run(
             stream::logs(client, task, *follow, *tail, out).await
         }
         Command::Events { since, follow } => stream::events(client, *since, *follow, out).await,
+        Command::Metrics => metrics::run(client, out).await,
         Command::Costs { days, by } => costs::run(client, *days, *by, out).await,
         Command::Task(_)
         | Command::Approve { .. }

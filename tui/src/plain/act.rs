@@ -71,6 +71,7 @@ fn about(command: &Command) -> About<'_> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Metrics
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Connect { .. } => About::Fleet,
@@ -128,6 +129,7 @@ fn action(command: &Command) -> Result<Option<(Action, u64)>, Failure> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Metrics
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Connect { .. } => return Ok(None),

@@ -18,6 +18,7 @@ use crate::store::{HostRecord, ProjectRecord, Reservation, SpendRow, Store, Stor
 use super::changes::{Changes, issue_key};
 use super::{Random, World};
 use crate::engine::effect::EffectRecord;
+use crate::engine::meters::Meters;
 
 impl World {
     /// Loads what is live.
@@ -86,6 +87,9 @@ impl World {
             live: BTreeMap::new(),
             secrets: BTreeSet::new(),
             disk_short: false,
+            disk_free: None,
+            meters: Meters::default(),
+            since: now,
             warning: String::new(),
             failing: BTreeMap::new(),
             troubles: BTreeMap::new(),
