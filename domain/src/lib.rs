@@ -48,6 +48,7 @@ pub mod pull_request;
 pub mod event;
 pub mod id;
 pub mod machine;
+pub mod metrics;
 pub mod operator;
 pub mod text;
 pub mod time;

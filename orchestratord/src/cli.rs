@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::backup;
@@ -58,6 +59,16 @@ enum Command {
         /// The directory that `backup` made.
         directory: PathBuf,
     },
+    /// Writes a completion script for a shell.
+    Completions {
+        /// Whose.
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual, a page for each subcommand.
+    Man {
+        /// Where to, for example /usr/local/share/man/man1.
+        directory: PathBuf,
+    },
 }
 
 /// Runs the program.
@@ -97,6 +108,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 "restored {contents} to {state}; start orchestratord"
             ))
         }),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            let command = &mut Arguments::command();
+            clap_complete::generate(shell, command, "orchestratord", &mut script);
+            say(&String::from_utf8_lossy(&script));
+            OK.into()
+        }
+        Some(Command::Man { directory }) => match manual(&directory) {
+            Ok(()) => OK.into(),
+            Err(error) => complain(&error, FAILURE),
+        },
         Some(Command::Check) => match read(&arguments.config) {
             Ok(_) => {
                 say(&format!("{} is good\n", arguments.config.display()));
@@ -109,6 +131,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(problems) => bad_config(&problems),
         },
     }
+}
+
+/// Writes a manual page for the program and one for each subcommand.
+fn manual(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), directory))
+        .with_context(|| format!("the manual cannot be written to {}", directory.display()))
 }
 
 /// Copies state as the configuration says where it is.

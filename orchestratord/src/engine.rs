@@ -13,6 +13,7 @@ mod again;
 mod apply;
 mod effect;
 mod input;
+mod meters;
 mod orders;
 mod outbox;
 mod publish;
@@ -36,7 +37,7 @@ pub use world::{Live, World};
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloud_code_domain::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -312,8 +313,12 @@ impl Writer {
     fn commit(&mut self) -> Result<(), StoreError> {
         let batch = self.world.batch();
         if !batch.is_empty() {
+            let begun = Instant::now();
             self.world.store.commit(&batch)?;
+            self.world.meters.commits.observe(begun.elapsed());
         }
+        let counted = std::mem::take(&mut self.world.changes.counted);
+        self.world.meters.add(counted);
         let update = self.world.update();
         self.world.forget_retired();
         self.world.changes = world::Changes::default();
@@ -342,6 +347,9 @@ impl Writer {
                 world.live = std::mem::take(&mut self.world.live);
                 world.secrets = std::mem::take(&mut self.world.secrets);
                 world.disk_short = self.world.disk_short;
+                world.disk_free = self.world.disk_free;
+                world.meters = std::mem::take(&mut self.world.meters);
+                world.since = self.world.since;
                 self.world = world;
                 self.closed = false;
             }

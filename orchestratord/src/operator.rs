@@ -4,6 +4,7 @@
 mod actions;
 mod listening;
 mod logs;
+mod metrics;
 mod peer;
 mod queries;
 mod service;

@@ -6,6 +6,7 @@ mod github;
 mod hostile;
 mod kills;
 mod local;
+mod metrics;
 
 use cloud_code_tests::cluster::Setting;
 

@@ -93,6 +93,23 @@ const COMMANDS: &[(&str, Proof)] = &[
         "orchestratord restore /var/backups/cloud-code",
         Proof::By("tests/e2e/kills/backup.rs", "\"restore\""),
     ),
+    (
+        "packaging/build-deb.sh target/release target/x86_64-unknown-linux-gnu/release/agentd target",
+        Proof::By("tests/packaging/package.rs", "packaging/build-deb.sh"),
+    ),
+    (
+        "dpkg -i target/cloud-code_0.1.0_amd64.deb",
+        Proof::By("tests/packaging/package.rs", "\"-i\""),
+    ),
+    (
+        "cloud-code completions bash > cloud-code.bash",
+        Proof::By("tests/packaging/completions.rs", "\"completions\""),
+    ),
+    (
+        "cloud-code man man1",
+        Proof::By("tests/packaging/manual.rs", "\"man\""),
+    ),
+    ("cloud-code metrics", Proof::Understood),
     ("cloud-code doctor", Proof::Followed),
     ("cloud-code", Proof::Understood),
     ("cloud-code --host alice@server", Proof::Understood),

@@ -148,6 +148,20 @@ pub(crate) enum Command {
     Secret(Secret),
     /// Check that everything that is needed is there
     Doctor,
+    /// Write figures of the fleet as OpenMetrics text, for a collector to read
+    Metrics,
+    /// Write a completion script for a shell
+    ///
+    /// bash: cloud-code completions bash > ~/.local/share/bash-completion/completions/cloud-code
+    Completions {
+        /// Whose
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual, a page for each subcommand
+    Man {
+        /// Where to, for example /usr/local/share/man/man1
+        directory: PathBuf,
+    },
     /// Carry the protocol for a client on another host
     #[command(hide = true)]
     Connect {
@@ -390,7 +404,16 @@ mod tests {
             "events",
             "costs",
         ];
-        let others = ["secret", "doctor", "connect", "task", "help"];
+        let others = [
+            "secret",
+            "doctor",
+            "metrics",
+            "completions",
+            "man",
+            "connect",
+            "task",
+            "help",
+        ];
         let root = Args::command();
         let of_task = root
             .find_subcommand("task")

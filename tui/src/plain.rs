@@ -10,6 +10,8 @@ mod doctor;
 mod failure;
 mod fleet;
 mod json;
+mod manual;
+mod metrics;
 mod outcome;
 mod refusal;
 mod secret;
@@ -39,6 +41,8 @@ pub(crate) async fn run(
         Command::Connect { stdio: _ } => return connect::run(connection).await,
         Command::Doctor => return doctor::run(&connection, out).await,
         Command::Secret(secret) => return secret::run(secret, &connection, out).await,
+        Command::Completions { shell } => return manual::completions(*shell, out),
+        Command::Man { directory } => return manual::pages(directory),
         Command::Tasks(_)
         | Command::Task(_)
         | Command::Agents
@@ -51,7 +55,8 @@ pub(crate) async fn run(
         | Command::Resume { .. }
         | Command::Logs { .. }
         | Command::Events { .. }
-        | Command::Costs { .. } => {}
+        | Command::Costs { .. }
+        | Command::Metrics => {}
     }
     let client = open(&connection).await?;
     match command {
@@ -66,6 +71,7 @@ pub(crate) async fn run(
             stream::logs(client, task, *follow, *tail, out).await
         }
         Command::Events { since, follow } => stream::events(client, *since, *follow, out).await,
+        Command::Metrics => metrics::run(client, out).await,
         Command::Costs { days, by } => costs::run(client, *days, *by, out).await,
         Command::Task(_)
         | Command::Approve { .. }
@@ -73,7 +79,11 @@ pub(crate) async fn run(
         | Command::Grant { .. }
         | Command::Halt { .. }
         | Command::Resume { .. } => act::run(client, command, out).await,
-        Command::Connect { .. } | Command::Doctor | Command::Secret(_) => Ok(()),
+        Command::Connect { .. }
+        | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Secret(_) => Ok(()),
     }
 }
 
@@ -96,6 +106,14 @@ impl Out {
     fn line(self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")
+            .and_then(|()| out.flush())
+            .map_err(|error| Failure::output(&error))
+    }
+
+    /// Writes what was made for another program, as it is.
+    fn whole(self, text: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text)
             .and_then(|()| out.flush())
             .map_err(|error| Failure::output(&error))
     }

@@ -111,6 +111,7 @@ impl World {
             self.deliveries.insert(key.clone(), now.day());
             self.changes.deliveries.insert(key);
         }
+        self.changes.counted.deliveries = self.changes.counted.deliveries.saturating_add(1);
         for (project, number) in about {
             if let Some(remark) = remark
                 && self.task_by_number(&project, number).is_some()
@@ -170,6 +171,7 @@ impl World {
     }
 
     fn disk_free(&mut self, free: u64) -> Reply {
+        self.disk_free = Some(free);
         let short = free < self.config.agents.min_free_disk;
         if short != self.disk_short {
             self.disk_short = short;

@@ -160,6 +160,9 @@ pub struct EffectRecord {
     pub attempts: u32,
     /// It is not tried before this time.
     pub not_before: Timestamp,
+    /// Since when it is wanted; none in a record of an older program.
+    #[serde(default)]
+    pub wanted_at: Option<Timestamp>,
     /// When the last call was made.
     pub sent_at: Option<Timestamp>,
     /// Why the last call had no good answer.
@@ -211,6 +214,7 @@ impl EffectRecord {
             again: false,
             attempts: 0,
             not_before,
+            wanted_at: None,
             sent_at: None,
             last_error: None,
         }

@@ -29,6 +29,7 @@ use crate::store::{HostRecord, ProjectRecord, Reservation, SpendRow, Store};
 use super::again::Again;
 use super::effect::{Effect, EffectRecord, EffectState};
 use super::input::{SecretId, Vitals};
+use super::meters::Meters;
 
 /// See the module.
 #[derive(Debug)]
@@ -72,6 +73,12 @@ pub struct World {
     pub secrets: BTreeSet<SecretId>,
     /// Whether there is too little room for new work.
     pub disk_short: bool,
+    /// Bytes that the host's file system has free, once it was looked at; never stored.
+    pub(crate) disk_free: Option<u64>,
+    /// What was counted since the program began; never stored.
+    pub(crate) meters: Meters,
+    /// When the program began; never stored.
+    pub(crate) since: Timestamp,
     /// What the operator has to know of the host; never stored.
     pub warning: String,
     /// How many model calls of an execution failed one after the other; never stored.
@@ -361,8 +368,9 @@ impl World {
                 record.effect = effect;
             }
             None => {
-                self.effects
-                    .insert(key.clone(), EffectRecord::new(effect, not_before));
+                let mut record = EffectRecord::new(effect, not_before);
+                record.wanted_at = Some(self.now);
+                self.effects.insert(key.clone(), record);
             }
         }
         self.changes.effects.insert(key);

@@ -87,17 +87,22 @@ impl Listening {
         if identity(&self.path).is_ok_and(|there| there == self.ours) {
             return;
         }
-        let socket = self.path.display();
         match bind(&self.path).await {
             Ok((listener, ours)) => {
+                let socket = self.path.display();
                 tracing::warn!(%socket, "the operator's socket was gone and was made again");
                 (self.listener, self.ours, self.said) = (listener, ours, false);
             }
-            Err(error) if !self.said => {
-                tracing::error!(%socket, %error, "operators cannot reach this daemon");
-                self.said = true;
-            }
-            Err(_) => {}
+            Err(error) => self.out_of_reach(&error),
+        }
+    }
+
+    /// Says once that somebody else has the path.
+    fn out_of_reach(&mut self, error: &io::Error) {
+        if !self.said {
+            let socket = self.path.display();
+            tracing::error!(%socket, %error, "operators cannot reach this daemon");
+            self.said = true;
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::logs::Logs;
 use crate::mirrors::Mirrors;
 use crate::outside::Hands;
 
+use super::metrics::metrics;
 use super::peer::operator_of;
 use super::{actions, queries, watching};
 
@@ -277,6 +278,14 @@ impl v1::operator_server::Operator for OperatorService {
         let what = format!("removed {} {}", request.kind, request.scope);
         self.secrets_changed(operator, what).await?;
         Ok(Response::new(v1::RemoveSecretResponse { removed }))
+    }
+
+    async fn metrics(
+        &self,
+        _request: Request<v1::MetricsRequest>,
+    ) -> Result<Response<v1::MetricsResponse>, Status> {
+        let text = self.0.engine.read(metrics).await.map_err(ending)?;
+        Ok(Response::new(v1::MetricsResponse { text }))
     }
 
     async fn doctor(

@@ -75,6 +75,9 @@ fn about(command: &Command) -> About<'_> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Metrics
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Connect { .. } => About::Fleet,
     }
 }
@@ -130,6 +133,9 @@ fn action(command: &Command) -> Result<Option<(Action, u64)>, Failure> {
         | Command::Costs { .. }
         | Command::Secret(_)
         | Command::Doctor
+        | Command::Metrics
+        | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Connect { .. } => return Ok(None),
     };
     Ok(Some((action, 0)))

@@ -280,6 +280,14 @@ impl Operator for Service {
         Ok(Response::new(v1::RemoveSecretResponse { removed: false }))
     }
 
+    async fn metrics(
+        &self,
+        _request: Request<v1::MetricsRequest>,
+    ) -> Result<Response<v1::MetricsResponse>, Status> {
+        let text = "# TYPE cloud_code_tasks gauge\n# EOF\n".to_owned();
+        Ok(Response::new(v1::MetricsResponse { text }))
+    }
+
     async fn doctor(
         &self,
         _request: Request<v1::DoctorRequest>,

@@ -110,13 +110,16 @@ fn a_report_that_comes_in_is_bounded_in_every_part() {
     assert!(report.progress[0].message.chars().count() <= bounds::LINE);
 }
 
+/// What was done to a task before.
+type Change = fn(&mut Task);
+
 #[test]
 fn the_attempt_is_the_one_that_runs_or_ran_last() {
     let mut task = worked_on(TaskState::Pending);
     (task.attempts, task.max_attempts) = (0, 3);
     let running = TaskState::InProgress(execution(1));
     // What happens, and the attempt then.
-    let table: [(&str, TaskState, fn(&mut Task), u32); 12] = [
+    let table: [(&str, TaskState, Change, u32); 12] = [
         ("nothing ran", TaskState::Pending, |_| {}, 0),
         ("the first", running.clone(), Task::try_once, 1),
         (

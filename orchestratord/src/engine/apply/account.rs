@@ -253,6 +253,9 @@ impl World {
             tokens: Default::default(),
             calls: 0,
         };
+        let (account, project) = (row.account.clone(), row.project.clone());
+        let counted = &mut self.changes.counted;
+        counted.call(account, project, usage, came_to.cost);
         let key = row.key();
         let row = self.spend.entry(key.clone()).or_insert(row);
         row.usage = row.usage.plus(usage);

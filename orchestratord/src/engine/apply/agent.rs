@@ -170,6 +170,8 @@ impl World {
             RecordBody::Report(delta) => self.reported(agent, execution, delta),
             RecordBody::Logged => {}
             RecordBody::LogsDropped(lines) => {
+                let lost = &mut self.changes.counted.log_lines_lost;
+                *lost = lost.saturating_add(lines);
                 let subject = Subject::Agent(agent.to_string());
                 self.record(
                     EventActor::Engine,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cloud_code_domain::event::Event;
 use cloud_code_domain::id::{AccountName, AgentId, ExecutionId, ProjectName, RequestId, TaskId};
 
+use crate::engine::meters::Meters;
 use crate::store::{Batch, Table};
 
 use super::World;
@@ -28,6 +29,8 @@ pub(crate) struct Changes {
     pub(crate) retired: Vec<cloud_code_domain::task::Task>,
     /// Agents whose live record has changed.
     pub(crate) live: BTreeSet<AgentId>,
+    /// What the group counted; commits are not in it.
+    pub(crate) counted: Meters,
 }
 
 /// `T` or its absence under a key becomes a put or a delete.

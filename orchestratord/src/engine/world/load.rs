@@ -19,6 +19,7 @@ use super::changes::{Changes, issue_key};
 use super::{Random, World};
 use crate::engine::again::Again;
 use crate::engine::effect::EffectRecord;
+use crate::engine::meters::Meters;
 
 impl World {
     /// Loads what is live.
@@ -87,6 +88,9 @@ impl World {
             live: BTreeMap::new(),
             secrets: BTreeSet::new(),
             disk_short: false,
+            disk_free: None,
+            meters: Meters::default(),
+            since: now,
             warning: String::new(),
             failing: BTreeMap::new(),
             again: Again::default(),
