@@ -90,12 +90,15 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
         scene.keeper = Keeper::begin(before, &scene.job.criteria, clock::now());
         scene.set_status(ReportStatus::Received, "Task received again");
     } else {
+        // Forgotten first, on disk: killed in between, we would go on with a session that believes its
+        // work to be done, in a worktree that has nothing of it.
+        scene.memory = Memory::default();
+        scene.remember();
         scene
             .parts
             .workspace
             .fresh_worktree(&scene.worktree, &scene.job.base)
             .await?;
-        scene.memory = Memory::default();
         scene.set_status(ReportStatus::Received, "Task received");
     }
     // Another coding CLI, or the same with another account or model, knows nothing of a session.

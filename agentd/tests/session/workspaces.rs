@@ -30,6 +30,27 @@ async fn a_base_that_does_not_come_is_an_unavailable_workspace() {
 }
 
 #[tokio::test]
+async fn what_is_begun_anew_is_forgotten_before_its_worktree_goes() {
+    let station = Station::start().await;
+    station.run(1, "echo x > x").await;
+    let memory = station.above().join("task.json");
+    let remembered = || std::fs::read_to_string(&memory).unwrap();
+    assert!(remembered().contains(&station.execution(1)));
+    // Its branch cannot be made beside cloud-code/…: whoever goes on from here finds no session of the work that is gone.
+    let mut assign = station.assignment(2, "echo y > y");
+    assign.branch = "cloud-code".into();
+    station.assign(assign).await;
+    let ended = station.host.ended(&station.execution(2)).await;
+    let cause = ended.failure_cause();
+    assert_eq!(cause, Ok(FailureCause::WorkspaceUnavailable));
+    assert!(
+        !remembered().contains(&station.execution(1)),
+        "{}",
+        remembered()
+    );
+}
+
+#[tokio::test]
 async fn setup_runs_once_per_worktree_and_its_failure_is_shown() {
     let station = Station::start().await;
     let mut assign = station.assignment(1, "echo x >> x");
