@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cloud_code_domain::id::TaskId;
 use cloud_code_domain::task::Task;
 use cloud_code_proto::v1::action::Action;
-use cloud_code_tests::cluster::Cluster;
+use cloud_code_tests::cluster::{Cluster, asked_until};
 use orchestratord::store::{Batch, Store, Table as Records};
 
 use crate::latency::{local_cluster, local_samples};
@@ -21,6 +21,11 @@ pub(crate) async fn finished_tasks(table: &mut Table) -> Result<()> {
     let task = operator.new_task("sample", "One", "").await?;
     operator.act(Action::Cancel(task.clone())).await?;
     cluster.task_in(&task, "cancelled").await?;
+    // It is kept apart only when its agent has cleaned up after it.
+    asked_until("a task that is finished with", async || {
+        Ok((operator.snapshot().await?.finished_tasks > 0).then_some(()))
+    })
+    .await?;
     cluster.kill_orchestratord()?;
     fill(&cluster)?;
     let began = Instant::now();
