@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
-use cloud_code_tests::cluster::{PATIENCE, github_project};
+use cloud_code_tests::cluster::{PATIENCE, asked_until, github_project};
 use cloud_code_tests::forge::Forge;
 use libtest_mimic::Trial;
 
@@ -51,16 +51,9 @@ async fn selected(terminal: &Terminal, title: &str) -> Result<String> {
 
 /// Waits until the daemon has a task like this.
 async fn until(desk: &Desk, id: &str, what: &str, is: impl Fn(&v1::Task) -> bool) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let task = desk.cluster.operator()?.task(id).await?.task;
-        let task = task.context("a task")?;
-        if is(&task) {
-            return Ok(());
-        }
-        ensure!(tokio::time::Instant::now() < deadline, "{what}: {task:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let operator = desk.cluster.operator()?;
+    operator.wait_for(id, what, PATIENCE, is).await?;
+    Ok(())
 }
 
 async fn steered(desk: &mut Desk) -> Result<()> {
@@ -92,15 +85,13 @@ async fn steered(desk: &mut Desk) -> Result<()> {
 
 /// Waits until the daemon has this message for the agent of a task.
 async fn told(desk: &Desk, task: &str, text: &str) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let detail = desk.cluster.operator()?.task(task).await?;
-        if detail.conversation.iter().any(|one| one.text == text) {
-            return Ok(());
-        }
-        ensure!(tokio::time::Instant::now() < deadline, "it was not told");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let operator = desk.cluster.operator()?;
+    asked_until("the message", async || {
+        let detail = operator.task(task).await?;
+        let told = detail.conversation.iter().any(|one| one.text == text);
+        Ok(told.then_some(()))
+    })
+    .await
 }
 
 async fn given_away(desk: &mut Desk) -> Result<()> {

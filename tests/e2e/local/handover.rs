@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
-use cloud_code_tests::cluster::{PATIENCE, Setting, until};
+use cloud_code_tests::cluster::{Setting, asked_until, until};
 
 use super::{Scene, refusal};
 
@@ -35,21 +35,12 @@ fn reassign(task: &str, agent: &str, coding_cli: &str) -> Action {
 /// Waits until it is blocked again, in its second execution.
 async fn blocked_again(scene: &Scene, task: &str) -> Result<v1::Task> {
     let operator = scene.0.operator()?;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    asked_until("it is blocked again", async || {
         let detail = operator.task(task).await?;
-        if let Some(now) = detail.task
-            && detail.executions.len() == 2
-            && now.state == "blocked"
-        {
-            return Ok(now);
-        }
-        ensure!(
-            tokio::time::Instant::now() < deadline,
-            "it is not blocked again"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        let second = detail.executions.len() == 2;
+        Ok(detail.task.filter(|now| second && now.state == "blocked"))
+    })
+    .await
 }
 
 /// What its coding CLI was told last.
