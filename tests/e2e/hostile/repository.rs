@@ -11,8 +11,9 @@ use cloud_code_tests::sample;
 
 use super::super::{PROGRAMS, projects, script};
 
-/// Says in a file who runs it: the programs above it, nearest first, in one line of ASCII. Whoever
-/// runs the tests is among them, with arguments that may be anything.
+/// Says in a file who runs it: the programs above it, nearest first, in one line. Whoever runs the
+/// tests is among them, with arguments that may be anything: what an `echo` takes for an escape, and
+/// what is no text.
 const TRAP: &str = r#"#!/bin/sh
 p=$$
 line=
@@ -20,7 +21,7 @@ while [ "${p:-0}" -gt 1 ]; do
   line="$line $(LC_ALL=C tr -c '[:print:]' ' ' < /proc/$p/cmdline) |"
   p=$(sed -n 's/^PPid:\t*//p' /proc/$p/status)
 done
-echo "$line" >> ROOT/sprung-NAME
+printf '%s\n' "$line" >> ROOT/sprung-NAME
 case NAME in filter) exec cat ;; esac
 "#;
 
@@ -136,7 +137,8 @@ fn sprung(root: &Path, name: &str) -> Result<String> {
     if !at.exists() {
         return Ok(String::new());
     }
-    fs::read_to_string(&at).with_context(|| format!("cannot read {}", at.display()))
+    let bytes = fs::read(&at).with_context(|| format!("cannot read {}", at.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether orchestratord is nearer than agentd among the programs above.
