@@ -4,10 +4,13 @@
 //! Real programs, process runtime, scripted coding CLI, every commit durable.
 
 mod gate;
+mod gateway;
 mod idle;
 mod latency;
 mod many;
+mod sight;
 mod table;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -38,13 +41,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// The rows up to the first that could not be measured, if there is one.
+/// The rows up to the first that could not be measured, if there is one. Arguments are parts of names:
+/// only rows whose name has one of them are measured.
 async fn measure(table: &mut Table) -> Result<()> {
-    latency::local_issue(table).await?;
-    latency::webhook(table).await?;
-    latency::report(table).await?;
-    many::finished_tasks(table).await?;
-    gate::pack(table).await?;
-    idle::programs(table).await?;
-    idle::demo(table)
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<&String> = asked.iter().filter(|name| !name.starts_with('-')).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|part| name.contains(*part));
+    if wanted("local_issue") {
+        latency::local_issue(table).await?;
+    }
+    if wanted("webhook") {
+        latency::webhook(table).await?;
+    }
+    if wanted("burst") {
+        latency::burst(table).await?;
+    }
+    if wanted("report") {
+        latency::report(table).await?;
+    }
+    if wanted("gateway") {
+        gateway::first_byte(table).await?;
+    }
+    if wanted("finished_tasks") {
+        many::finished_tasks(table).await?;
+    }
+    if wanted("gate_pack") {
+        gate::pack(table).await?;
+    }
+    if wanted("idle") {
+        idle::programs(table).await?;
+    }
+    if wanted("demo") {
+        idle::demo(table)?;
+    }
+    Ok(())
 }
