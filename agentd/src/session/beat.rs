@@ -4,17 +4,19 @@
 //! its thread three times. The kernel's wakes it once.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timer::Expiration;
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::unistd::read;
 use tokio::io::unix::AsyncFd;
 
 /// Ticks, the first one at once.
 #[derive(Debug)]
 pub(super) struct Beat {
-    timer: AsyncFd<TimerFd>,
+    timer: AsyncFd<OwnedFd>,
     first: bool,
 }
 
@@ -26,10 +28,12 @@ impl Beat {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
         let interval = Expiration::Interval(TimeSpec::from_duration(interval));
         timer.set(interval, TimerSetTimeFlags::empty())?;
-        Ok(Self {
-            timer: AsyncFd::new(timer)?,
-            first: true,
-        })
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for descriptors that somebody may replace; this one is owned"
+        )]
+        let timer = AsyncFd::new(OwnedFd::from(timer))?;
+        Ok(Self { timer, first: true })
     }
 
     /// Waits for the next tick; of several that were missed one is left.
@@ -43,9 +47,9 @@ impl Beat {
         loop {
             let mut ready = self.timer.readable().await?;
             // It does not block: what has not expired says so.
-            let read = ready.try_io(|timer| Ok(timer.get_ref().wait()?));
-            if let Ok(read) = read {
-                return read;
+            let expired = ready.try_io(|timer| Ok(read(timer.get_ref(), &mut [0; 8])?));
+            if let Ok(expired) = expired {
+                return expired.map(drop);
             }
         }
     }

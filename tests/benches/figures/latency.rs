@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cloud_code_tests::cluster::{
@@ -52,18 +52,41 @@ pub(crate) async fn local_issue(table: &mut Table) -> Result<()> {
 }
 
 pub(crate) async fn local_samples(cluster: &Cluster, count: usize) -> Result<Samples> {
-    let operator = cluster.operator()?;
     let mut samples = Samples::default();
     for number in 0..WARM + count {
-        let began = Instant::now();
-        let task = operator.new_task("sample", "Look", NOTHING).await?;
-        until("tasking.yaml", || tasking_of(cluster, &task)).await?;
+        let took = local_sample(cluster).await?;
         if number >= WARM {
-            samples.add(began.elapsed());
+            samples.add(took);
         }
-        cluster.task_blocked(&task, "needs_human").await?;
     }
     Ok(samples)
+}
+
+/// One of two installations, then the other, and again: whatever else the machine does, it does to both.
+pub(crate) async fn by_turns(
+    one: &Cluster,
+    other: &Cluster,
+    count: usize,
+) -> Result<(Samples, Samples)> {
+    let (mut of_one, mut of_other) = (Samples::default(), Samples::default());
+    for number in 0..WARM + count {
+        let (first, second) = (local_sample(one).await?, local_sample(other).await?);
+        if number >= WARM {
+            of_one.add(first);
+            of_other.add(second);
+        }
+    }
+    Ok((of_one, of_other))
+}
+
+async fn local_sample(cluster: &Cluster) -> Result<Duration> {
+    let operator = cluster.operator()?;
+    let began = Instant::now();
+    let task = operator.new_task("sample", "Look", NOTHING).await?;
+    until("tasking.yaml", || tasking_of(cluster, &task)).await?;
+    let took = began.elapsed();
+    cluster.task_blocked(&task, "needs_human").await?;
+    Ok(took)
 }
 
 fn tasking_of(cluster: &Cluster, task: &str) -> Option<PathBuf> {
