@@ -2,7 +2,8 @@
 //!
 //! A pack of 2 MB can hold 2 GiB of zeros, and a delta of 30 bytes can ask for any size. Both are
 //! declared in front of the data, so they are refused without being made. To find the next object
-//! its data is inflated into a small buffer and dropped; it is bounded by what was declared.
+//! its data has to be inflated, bounded by what was declared. What is inflated anyway is looked at
+//! once: a blob that is there whole goes to the [`Onlooker`], and is not read again.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -11,6 +12,18 @@ use flate2::{Decompress, FlushDecompress, Status};
 use crate::config::GateLimits;
 
 use super::finding::{Finding, Rule};
+
+/// Who follows a scan.
+pub(crate) trait Onlooker {
+    /// The blob whose entry begins at this offset.
+    fn blob(&mut self, offset: u64, content: &[u8]);
+
+    /// Everything before this offset may be unpacked; what lies beyond was not looked at.
+    ///
+    /// # Errors
+    /// Those of passing it on, which end the scan.
+    fn accepted(&mut self, end: u64) -> std::io::Result<()>;
+}
 
 /// Why a pack is not let in, or could not be read.
 #[derive(Debug)]
@@ -41,8 +54,15 @@ fn too_large(what: String) -> ScanError {
 }
 
 /// Looks through a pack; the number of its objects.
-pub(crate) fn scan(pack: impl Read, limits: &GateLimits) -> Result<u32, ScanError> {
-    let mut pack = BufReader::with_capacity(64 << 10, pack);
+pub(crate) fn scan(
+    pack: impl Read,
+    limits: &GateLimits,
+    onlooker: &mut impl Onlooker,
+) -> Result<u32, ScanError> {
+    let mut pack = Source {
+        bytes: BufReader::with_capacity(64 << 10, pack),
+        offset: 0,
+    };
     let mut header = [0; 12];
     pack.read_exact(&mut header)?;
     let [p, a, c, k, v0, v1, v2, v3, n0, n1, n2, n3] = header;
@@ -58,10 +78,41 @@ pub(crate) fn scan(pack: impl Read, limits: &GateLimits) -> Result<u32, ScanErro
         )));
     }
     let mut total = 0;
+    let mut content = Vec::new();
     for _ in 0..count {
-        entry(&mut pack, limits, &mut total)?;
+        let offset = pack.offset;
+        let kind = entry(&mut pack, limits, &mut total, &mut content)?;
+        if kind == BLOB {
+            onlooker.blob(offset, &content);
+        }
+        onlooker.accepted(pack.offset).map_err(ScanError::Io)?;
     }
     Ok(count)
+}
+
+/// A pack, and how much of it was read.
+struct Source<R> {
+    bytes: BufReader<R>,
+    offset: u64,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.bytes.read(into)?;
+        self.offset += u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Source<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.bytes.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.bytes.consume(count);
+        self.offset += u64::try_from(count).unwrap_or(u64::MAX);
+    }
 }
 
 /// Each path is at most a blob and a tree of its own, and there are commits.
@@ -69,7 +120,15 @@ fn most_objects(limits: &GateLimits) -> u64 {
     limits.paths.saturating_mul(2).saturating_add(10_000)
 }
 
-fn entry(pack: &mut impl BufRead, limits: &GateLimits, total: &mut u64) -> Result<(), ScanError> {
+const BLOB: u8 = 3;
+
+/// Looks at one object; its kind. Of a blob that is there whole, the content.
+fn entry(
+    pack: &mut impl BufRead,
+    limits: &GateLimits,
+    total: &mut u64,
+    content: &mut Vec<u8>,
+) -> Result<u8, ScanError> {
     let first = byte(pack)?;
     let kind = (first >> 4) & 7;
     let mut size = u64::from(first & 15);
@@ -81,25 +140,27 @@ fn entry(pack: &mut impl BufRead, limits: &GateLimits, total: &mut u64) -> Resul
         size |= more << 4;
     }
     declare(size, limits, total)?;
+    content.clear();
     match kind {
-        1..=4 => inflate(pack, size, |_| Ok(())),
+        BLOB => inflate(pack, size, |data| content.extend_from_slice(data))?,
+        1 | 2 | 4 => inflate(pack, size, |_| ())?,
         6 | 7 => {
             if kind == 6 {
                 varint(pack)?;
             } else {
                 pack.read_exact(&mut [0; 20])?;
             }
-            let mut head = Vec::with_capacity(20);
             inflate(pack, size, |data| {
-                head.extend_from_slice(&data[..data.len().min(20 - head.len().min(20))]);
-                Ok(())
+                let missing = 20_usize.saturating_sub(content.len());
+                content.extend(data.iter().take(missing));
             })?;
-            let mut rest = head.as_slice();
+            let mut rest = content.as_slice();
             varint(&mut rest)?;
-            declare(varint(&mut rest)?, limits, total)
+            declare(varint(&mut rest)?, limits, total)?;
         }
-        _ => Err(malformed("an object is of no known kind")),
+        _ => return Err(malformed("an object is of no known kind")),
     }
+    Ok(kind)
 }
 
 /// Counts what an object says that it will take.
@@ -142,7 +203,7 @@ fn varint(source: &mut impl Read) -> Result<u64, ScanError> {
 fn inflate(
     pack: &mut impl BufRead,
     size: u64,
-    mut each: impl FnMut(&[u8]) -> Result<(), ScanError>,
+    mut each: impl FnMut(&[u8]),
 ) -> Result<(), ScanError> {
     let mut inflater = Decompress::new(true);
     let mut buffer = [0; 16 << 10];
@@ -159,7 +220,7 @@ fn inflate(
         if inflater.total_out() > size {
             return Err(malformed("an object is longer than it says"));
         }
-        each(&buffer[..made])?;
+        each(&buffer[..made]);
         if status == Status::StreamEnd {
             return if inflater.total_out() == size {
                 Ok(())
@@ -209,8 +270,30 @@ mod tests {
         bytes
     }
 
+    /// What was shown, and up to where it was accepted.
+    #[derive(Debug, Default, PartialEq)]
+    struct Seen {
+        blobs: Vec<(u64, Vec<u8>)>,
+        accepted: Vec<u64>,
+    }
+
+    impl Onlooker for Seen {
+        fn blob(&mut self, offset: u64, content: &[u8]) {
+            self.blobs.push((offset, content.to_vec()));
+        }
+
+        fn accepted(&mut self, end: u64) -> std::io::Result<()> {
+            self.accepted.push(end);
+            Ok(())
+        }
+    }
+
+    fn scan_with(pack: &[u8], limits: &GateLimits) -> Result<u32, ScanError> {
+        scan(pack, limits, &mut Seen::default())
+    }
+
     fn rule(pack: &[u8]) -> Rule {
-        match scan(pack, &GateLimits::default()) {
+        match scan_with(pack, &GateLimits::default()) {
             Err(ScanError::Finding(finding)) => finding.rule,
             other => panic!("{other:?}"),
         }
@@ -242,8 +325,8 @@ mod tests {
             ..GateLimits::default()
         };
         let five = pack(&vec![object.clone(); 5]);
-        assert_eq!(scan(&*five, &limits).unwrap(), 5);
-        let six = scan(&*pack(&vec![object; 6]), &limits);
+        assert_eq!(scan_with(&five, &limits).unwrap(), 5);
+        let six = scan_with(&pack(&vec![object; 6]), &limits);
         assert!(matches!(six, Err(ScanError::Finding(f)) if f.rule == Rule::TooLarge));
         let mut header = pack(&[]);
         header[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
@@ -259,10 +342,34 @@ mod tests {
         }
         let mut object = header(3, 5);
         object.extend(deflated(b"hello"));
-        assert_eq!(
-            scan(&*pack(&[object.clone(), object]), &GateLimits::default()).unwrap(),
-            2
-        );
+        let two = pack(&[object.clone(), object]);
+        assert_eq!(scan_with(&two, &GateLimits::default()).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_whole_blob_is_shown_where_it_begins_and_nothing_else_is() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let mut tree = header(2, 5);
+        tree.extend(deflated(b"a tree"[1..].as_ref()));
+        let bytes = pack(&[tree.clone(), blob.clone(), blob.clone()]);
+        let mut seen = Seen::default();
+        scan(&*bytes, &GateLimits::default(), &mut seen).unwrap();
+        let [first, second, end] = [12 + tree.len(), 12 + tree.len() + blob.len(), bytes.len()]
+            .map(|offset| u64::try_from(offset).unwrap());
+        let hello = b"hello".to_vec();
+        assert_eq!(seen.blobs, [(first, hello.clone()), (second, hello)]);
+        assert_eq!(seen.accepted, [first, second, end]);
+    }
+
+    #[test]
+    fn what_comes_after_a_refused_object_is_not_accepted() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let bytes = pack(&[blob.clone(), header(3, 2 << 30), blob.clone()]);
+        let mut seen = Seen::default();
+        assert!(scan(&*bytes, &GateLimits::default(), &mut seen).is_err());
+        assert_eq!(seen.accepted, [12 + u64::try_from(blob.len()).unwrap()]);
     }
 
     #[test]
