@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!   spool ──records──┐                     ┌──▶ acknowledgements ──▶ spool
-//!  outbox ──answers──┼──▶ stream ──▶ host ─┤
+//!   agent ──answers───┼──▶ stream ──▶ host ─┤
 //!   clock ─heartbeats┘                     └──▶ everything else ──▶ agent
 //! ```
 //!
 //! Records survive a broken link, because the spool keeps them. Answers (packs, confirmations) do
 //! not: they carry the number of the link they belong to, and a new link is asked anew.
 
+pub(crate) mod answers;
 pub(crate) mod backoff;
 pub(crate) mod heartbeat;
-pub(crate) mod outbox;
 pub mod spool;
 
 use std::convert::Infallible;
@@ -29,8 +29,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
+use answers::AnswerReceiver;
 use heartbeat::Sampler;
-use outbox::Inlet;
 use spool::{Spool, SpoolError};
 
 /// Between two heartbeats.
@@ -99,7 +99,7 @@ pub(crate) struct Link {
     pub(crate) socket: PathBuf,
     pub(crate) workspace: crate::workspace::Workspace,
     pub(crate) spool: Spool,
-    pub(crate) inlet: Inlet,
+    pub(crate) unsent: AnswerReceiver,
     pub(crate) busy: Busy,
     pub(crate) agent: mpsc::Sender<FromHost>,
     pub(crate) sampler: Sampler,
@@ -142,7 +142,7 @@ impl Link {
         let (stream, mut incoming) = self.open().await?;
         let from = self.resume(welcome(&mut incoming).await?).await?;
         *attempt = 0;
-        self.inlet.next_link();
+        self.unsent.next_link();
         self.agent
             .send(FromHost::Up)
             .await
@@ -150,7 +150,7 @@ impl Link {
         tokio::select! {
             end = listen(&self.spool, &self.agent, &mut incoming) => end,
             end = records(&self.spool, &stream, from) => end,
-            end = answers(&mut self.inlet, &stream) => end,
+            end = send_answers(&mut self.unsent, &stream) => end,
             end = heartbeats(&self.sampler, &self.spool, &self.busy, &stream) => end,
         }
     }
@@ -289,12 +289,12 @@ async fn records(
     }
 }
 
-async fn answers(
-    inlet: &mut Inlet,
+async fn send_answers(
+    unsent: &mut AnswerReceiver,
     stream: &mpsc::Sender<v1::FromAgent>,
 ) -> Result<Infallible, LinkError> {
     loop {
-        let answer = inlet.next().await.ok_or(LinkError::AgentGone)?;
+        let answer = unsent.next().await.ok_or(LinkError::AgentGone)?;
         send(stream, answer).await?;
     }
 }
