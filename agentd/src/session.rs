@@ -75,6 +75,8 @@ pub(crate) enum LinkError {
     Spool(#[source] SpoolError),
     #[error("the agent is gone")]
     AgentGone,
+    #[error("the workspace {} was removed, or is another one", .0.display())]
+    WorkspaceGone(PathBuf),
 }
 
 /// The execution the agent is busy with, for hellos and heartbeats.
@@ -106,10 +108,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Makes the link again whenever it breaks, for ever.
+    /// Makes the link again whenever it breaks, as long as there is a workspace.
     pub(crate) async fn keep(mut self) -> LinkError {
         let mut attempt = 0;
         loop {
+            if !self.workspace.is_in_place() {
+                return LinkError::WorkspaceGone(self.workspace.root().to_owned());
+            }
             let Err(error) = self.converse(&mut attempt).await;
             if let Err(error) = self.survive(error, attempt) {
                 return error;
@@ -122,7 +127,7 @@ impl Link {
     /// Says why a link ended, or that there can be no other.
     fn survive(&self, error: LinkError, attempt: u32) -> Result<(), LinkError> {
         match &error {
-            LinkError::AgentGone => return Err(error),
+            LinkError::AgentGone | LinkError::WorkspaceGone(_) => return Err(error),
             LinkError::Ahead { .. } => {
                 tracing::error!("{error}");
                 self.spool.begin_anew().map_err(LinkError::Spool)?;
