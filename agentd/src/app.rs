@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -149,8 +150,9 @@ pub async fn serve(
         End::Chores
     });
     if orphans == Orphans::Adopted {
+        let ended = signal(SignalKind::child()).map_err(AppError::Signals)?;
         tasks.spawn(async {
-            sweep::keep_reaping().await;
+            sweep::keep_reaping(ended).await;
             End::Chores
         });
     }

@@ -42,7 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     start_logging();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // It waits for others nearly all the time; a second one would only be woken by the first.
+        .worker_threads(1)
         .enable_all()
         .build();
     let served = match runtime {

@@ -11,6 +11,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod backoff;
+mod beat;
 pub(crate) mod heartbeat;
 pub mod spool;
 
@@ -30,11 +31,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use answers::AnswerReceiver;
+use beat::Beat;
 use heartbeat::Sampler;
 use spool::{Spool, SpoolError};
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// Between two questions whether orchestratord is there, where it says nothing itself. One that ends
+/// closes the socket; this is for one that is frozen.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// For the first answer of orchestratord.
 const WELCOME: Duration = Duration::from_secs(10);
 /// Bytes of records that are read at once.
@@ -73,6 +78,8 @@ pub(crate) enum LinkError {
     Ahead { theirs: u64, ours: u64 },
     #[error("the spool failed")]
     Spool(#[source] SpoolError),
+    #[error("the clock of the heartbeats failed")]
+    Clock(#[source] std::io::Error),
     #[error("the agent is gone")]
     AgentGone,
     #[error("the workspace {} was removed, or is another one", .0.display())]
@@ -138,6 +145,7 @@ impl Link {
             | LinkError::Closed
             | LinkError::Silent
             | LinkError::NoWelcome
+            | LinkError::Clock(_)
             | LinkError::Spool(_) => say_down(&error, attempt),
         }
         Ok(())
@@ -231,7 +239,7 @@ fn say_down(error: &LinkError, attempt: u32) {
 async fn connect(socket: PathBuf) -> Result<Channel, LinkError> {
     Endpoint::from_static("http://orchestratord")
         .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(10))
+        .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(Duration::from_secs(10))
         .keep_alive_while_idle(true)
         .connect_with_connector(tower::service_fn(move |_: Uri| {
@@ -310,16 +318,22 @@ async fn heartbeats(
     busy: &Busy,
     stream: &mpsc::Sender<v1::FromAgent>,
 ) -> Result<Infallible, LinkError> {
-    let mut tick = tokio::time::interval(HEARTBEAT);
+    let mut beat = Beat::every(HEARTBEAT).map_err(LinkError::Clock)?;
     loop {
-        tick.tick().await;
-        let sample = sampler.sample().await;
+        beat.tick().await.map_err(LinkError::Clock)?;
+        let execution = busy.get();
+        // An idle agent has next to no processes: to look at them here wakes no other thread.
+        let sample = if execution.is_empty() {
+            sampler.measure()
+        } else {
+            sampler.sample().await
+        };
         let heartbeat = v1::Heartbeat {
             cpu_percent: sample.cpu_percent,
             memory_bytes: sample.memory_bytes,
             disk_free_bytes: sample.disk_free_bytes,
             spool_bytes: spool.bytes(),
-            execution: busy.get(),
+            execution,
         };
         send(stream, Outgoing::Heartbeat(heartbeat)).await?;
     }

@@ -25,7 +25,7 @@ mod world;
 pub use effect::{Effect, EffectRecord, EffectState, Outcome};
 pub use input::{
     ActRefusal, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected, RecordBody,
-    Reply, SecretId, Vitals,
+    Reply, SecretId,
 };
 pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};

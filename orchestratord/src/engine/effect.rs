@@ -1,13 +1,15 @@
 //! Effects: work for the outside, done after commit, at least once.
 //!
 //! ```text
-//!            started (committed)           done
+//!            started                       done
 //!  pending ─────────────────────▶ sending ──────▶ (gone)
 //!     ▲          later, refused      │ │
 //!     ├──────────────────────────────┘ │ outcome unknown, or found after a restart
 //!     │   observed: absent, settled    ▼
 //!     └──────────────────────────── unknown ──────▶ (gone)   observed: it is there
 //! ```
+//!
+//! That something was started is committed before it is made where making it twice would show.
 //!
 //! Each has a key by which there is only one of it, and by which it finds what it may already have
 //! done. An unknown outcome is observed at once; only an absence waits until the call must have

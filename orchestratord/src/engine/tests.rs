@@ -5,6 +5,7 @@ mod bench;
 mod durable;
 mod flow;
 mod gone;
+mod heartbeats;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;

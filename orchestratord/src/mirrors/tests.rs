@@ -35,6 +35,28 @@ async fn a_fetch_brings_the_named_branches_and_forgets_those_that_are_gone() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_fetch_is_answered_by_the_next_one_that_begins() {
+    let sandbox = Sandbox::new().await;
+    let (main, access) = (branch("main"), sandbox.access());
+    let wanted = [&main];
+    let fetch = || Box::pin(sandbox.mirror.fetch(&access, &wanted));
+    let under_way = sandbox.mirror.refs.lock().await;
+    let (mut first, mut second) = (fetch(), fetch());
+    for waits in [&mut first, &mut second] {
+        assert!(futures_util::poll!(waits).is_pending());
+    }
+    let next = sandbox.person.commit(&[("a", Some("a"))], "Next").await;
+    let person = &sandbox.person;
+    person.git(&["push", "--quiet", "origin", "main"]).await;
+    drop(under_way);
+    assert_eq!(first.await.unwrap()[&main], Some(next.clone()));
+    // The remote is gone: who had asked before is answered all the same, who asks now is not.
+    std::fs::rename(&sandbox.source, sandbox.root.path().join("gone")).unwrap();
+    assert_eq!(second.await.unwrap()[&main], Some(next));
+    assert!(fetch().await.is_err());
+}
+
+#[tokio::test]
 async fn a_remote_without_any_branch_is_empty() {
     let sandbox = Sandbox::new().await;
     let mirror = &sandbox.mirror;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
 use cloud_code_domain::pace::Pace;
 use cloud_code_domain::silence::{Silence, Sound};
+use cloud_code_domain::vitals::Vitals;
 use cloud_code_proto::{PROTOCOL, v1};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -16,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
-use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update, Vitals};
+use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update};
 use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;

@@ -27,7 +27,11 @@ impl World {
         let started = record.started(now);
         let facts = self.facts(&started.effect);
         self.effects.insert(key.to_owned(), started.clone());
-        self.changes.effects.insert(key.to_owned());
+        // What only reads, or sets what is to be so, is made again after a kill whether the store says that
+        // it was begun or not: nothing waits for a commit that says so.
+        if started.effect.creates() {
+            self.changes.effects.insert(key.to_owned());
+        }
         Reply::Make(Box::new((started, facts)))
     }
 
