@@ -138,6 +138,8 @@ impl Effect {
     }
 }
 
+/// Longer than any pause of an effect: a tracker's limit ends within the hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
 /// How long a tracker may refuse what has to be there in the end, before a person is asked.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
@@ -258,6 +260,10 @@ impl EffectRecord {
             };
             next.not_before = now;
         }
+        // The clock may have been set back meanwhile.
+        next.not_before = next.not_before.min(now.after(LONGEST_PAUSE));
+        next.sent_at = next.sent_at.map(|at| at.min(now));
+        next.wanted_at = next.wanted_at.map(|at| at.min(now));
         next
     }
 

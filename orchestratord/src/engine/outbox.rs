@@ -17,6 +17,9 @@ use crate::failpoint::failpoint;
 /// Effects that are made at once at most.
 const AT_ONCE: usize = 32;
 
+/// A clock that was set is noticed within this time.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// Makes effects.
 pub trait Outside: Send + Sync + 'static {
     /// Makes an effect, or, where the record's outcome is unknown, looks for what it may have done.
@@ -42,7 +45,7 @@ pub async fn run(
                 running.spawn(make(engine.clone(), outside.clone(), key));
             }
         }
-        let wait = next.map_or(Duration::from_secs(3_600), |at| at.since(clock()));
+        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(clock()).min(LONGEST_SLEEP));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}

@@ -140,3 +140,18 @@ fn looks_that_get_no_answer_are_taken_less_and_less_often() {
     assert!(pauses.is_sorted(), "{pauses:?}");
     assert_eq!(pauses.last(), Some(&Duration::from_secs(60)));
 }
+
+#[test]
+fn a_clock_that_was_set_back_while_nobody_ran_holds_nothing_up() {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+    let mut waiting = comment();
+    waiting.not_before = T0.after(YEAR);
+    waiting.wanted_at = Some(T0.after(YEAR));
+    let found = waiting.found_at_start(T0);
+    assert_eq!(found.not_before, T0.after(LONGEST_PAUSE));
+    assert_eq!(found.wanted_at, Some(T0));
+    // What was sent settles from now on, and not a year later.
+    let sent = comment().started(T0.after(YEAR)).found_at_start(T0);
+    let seen = kept(sent.started(T0).after::<()>(&Outcome::Absent, T0, SETTLE, 0.5));
+    assert_eq!(seen.not_before, T0.after(SETTLE));
+}
