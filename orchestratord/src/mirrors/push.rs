@@ -149,8 +149,9 @@ fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
             return PushAnswer::Stale;
         }
         // A server that stumbled in the middle says so in the place where others say no.
-        let stumbled = ["[remote failure]", "nternal server error", "(failure)", "timed out"];
-        if stumbled.iter().any(|reason| words.contains(reason)) {
+        let stumbled = ["[remote failure]", "internal server error", "(failure)", "timed out"];
+        let lower = words.to_ascii_lowercase();
+        if stumbled.iter().any(|reason| lower.contains(reason)) {
             return PushAnswer::Trouble(Trouble::Unknown {
                 what: format!("the remote gave no account of the push: {words}"),
             });

@@ -427,10 +427,12 @@ pub fn totals(world: &World) -> v1::Totals {
     let today = world.spend.values().filter(|row| row.day == day);
     let today = today.fold(Amount::default(), |sum, row| sum.plus(world.counts(row)));
     let all = spent(world, |_| true);
-    let warning = if world.disk_short && world.warning.is_empty() {
+    let warning = if !world.warning.is_empty() {
+        world.warning.clone()
+    } else if world.disk_short {
         "the host is short of room: no new work is given out".to_owned()
     } else {
-        world.warning.clone()
+        world.fleet_trouble.clone().unwrap_or_default()
     };
     v1::Totals {
         halted: world.host.halted,

@@ -63,9 +63,16 @@ pub(super) async fn find(
     issue: u64,
     marker: &str,
 ) -> Result<Option<u64>, Trouble> {
-    let comments: Vec<Shown> = client
-        .list(&format!("issues/{issue}/comments"), &[])
-        .await?;
+    let path = format!("issues/{issue}/comments");
+    let comments: Vec<Shown> = match client.list(&path, &[]).await {
+        Ok(comments) => comments,
+        // Where there is no issue, nothing can be written.
+        Err(failure) if failure.is_absent() => {
+            let what = failure.trouble.to_string();
+            return Err(Trouble::Refused { what });
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     Ok(comments
         .iter()
         .filter(|comment| begins_with(comment.body.as_deref().unwrap_or_default(), marker))
