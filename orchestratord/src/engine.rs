@@ -258,7 +258,7 @@ impl Writer {
             while let Some(mail) = next {
                 match mail {
                     Mail::Input(input, reply) => {
-                        self.world.now = (self.clock)();
+                        self.world.clock_shows((self.clock)());
                         let said = self.world.apply(*input);
                         replies.push((reply, said));
                         failpoint!("group::mid");
@@ -266,7 +266,7 @@ impl Writer {
                     // Reads see what is committed only.
                     Mail::Read(read) => {
                         self.finish_group(&mut replies);
-                        self.world.now = (self.clock)();
+                        self.world.clock_shows((self.clock)());
                         read(&self.world);
                     }
                     Mail::Stop => stop = true,

@@ -191,14 +191,23 @@ async fn stuck(engine: &Engine, agent: AgentId, trouble: &Trouble) {
     let _told = engine.send(Input::WorkstationStuck { agent, why }).await;
 }
 
+/// Tells the engine whether the runtime answers. Without an engine everything is coming to its end.
+async fn asked(engine: &Engine, trouble: Option<String>) {
+    let _told = engine.send(Input::FleetAsked { trouble }).await;
+}
+
 async fn observe(
     engine: &Engine,
     runtime: &dyn Runtime,
     specs: &[WorkstationSpec],
 ) -> Option<Vec<Observed>> {
     match runtime.observe(specs).await {
-        Ok(observed) => Some(observed),
+        Ok(observed) => {
+            asked(engine, None).await;
+            Some(observed)
+        }
         Err(trouble) => {
+            asked(engine, Some(trouble.to_string())).await;
             tracing::warn!(%trouble, "the fleet cannot be looked at");
             for spec in specs {
                 stuck(engine, spec.agent.clone(), &trouble).await;

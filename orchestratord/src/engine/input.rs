@@ -99,6 +99,11 @@ pub enum Input {
         /// Agents whose workstation does not run, with the reason.
         down: Vec<(AgentId, String)>,
     },
+    /// The runtime was asked what runs.
+    FleetAsked {
+        /// Why the runtime does not say what runs; none where it does.
+        trouble: Option<String>,
+    },
     /// A workstation cannot be started.
     WorkstationStuck {
         /// Whose it is.

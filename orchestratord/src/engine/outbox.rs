@@ -16,6 +16,9 @@ use super::input::{Done, Facts, Input, Reply};
 use crate::failpoint::failpoint;
 use lanes::Lanes;
 
+/// A clock that was set is noticed within this time.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// Makes effects.
 pub trait Outside: Send + Sync + 'static {
     /// Makes an effect, or, where the record's outcome is unknown, looks for what it may have done.
@@ -45,7 +48,7 @@ pub async fn run(
         for key in due {
             running.spawn(make(engine.clone(), outside.clone(), key));
         }
-        let wait = next.map_or(Duration::from_secs(3_600), |at| at.since(clock()));
+        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(clock()).min(LONGEST_SLEEP));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}

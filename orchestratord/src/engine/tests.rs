@@ -2,8 +2,10 @@
 
 mod backend;
 mod bench;
+mod clock;
 mod durable;
 mod flow;
+mod golden;
 mod gone;
 mod heartbeats;
 mod limits;

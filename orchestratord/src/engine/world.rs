@@ -2,6 +2,7 @@
 //! commit, and what is never stored (who is connected, heartbeats).
 
 mod changes;
+mod clock;
 mod load;
 
 pub(crate) use changes::Changes;
@@ -82,6 +83,8 @@ pub struct World {
     pub(crate) since: Timestamp,
     /// What the operator has to know of the host; never stored.
     pub warning: String,
+    /// Why the runtime does not say what runs; never stored.
+    pub fleet_trouble: Option<String>,
     /// How many model calls of an execution failed one after the other; never stored.
     pub(crate) failing: BTreeMap<ExecutionId, u32>,
     /// Looks that are taken again; never stored.

@@ -275,11 +275,11 @@ pub(crate) fn later(what: impl fmt::Display) -> Trouble {
     }
 }
 
-/// What a failed read means: only a repository that is not there is for good.
+/// What a failed read means. A repository that is not there may be so for who is not let in, for as
+/// long as that is so; a path of this machine is there or not.
 fn read_trouble(output: &Output) -> Trouble {
     let said = &output.stderr;
-    let gone = ["not found", "does not appear to be a git repository"];
-    if gone.iter().any(|words| said.contains(words)) {
+    if said.contains("does not appear to be a git repository") {
         refused(format!("the repository is not there: {said}"))
     } else {
         later(format!("the repository cannot be read: {said}"))

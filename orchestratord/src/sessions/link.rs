@@ -126,6 +126,17 @@ impl v1::session_server::Session for SessionService {
     }
 }
 
+/// What is to be done about an agentd that speaks another protocol.
+fn foreign(hello: &v1::Hello) -> String {
+    let version = cloud_code_domain::text::one_line(&hello.agentd_version, 40);
+    format!(
+        "agentd {version} speaks protocol {}, orchestratord {} speaks {PROTOCOL}; install the agentd \
+         of the same version",
+        hello.protocol,
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
 struct Link {
     agent: AgentId,
     link: u64,
@@ -154,13 +165,14 @@ impl Link {
         outbound: Outbound,
     ) -> Result<Self, Status> {
         if hello.protocol != PROTOCOL {
-            return Err(Status::failed_precondition(format!(
-                "agentd {} speaks protocol {}, orchestratord {} speaks {PROTOCOL}; install the \
-                 agentd of the same version",
-                hello.agentd_version,
-                hello.protocol,
-                env!("CARGO_PKG_VERSION")
-            )));
+            let why = foreign(&hello);
+            // What agentd does with the answer is its own: the operator has to know as well.
+            let told = Input::WorkstationStuck {
+                agent,
+                why: why.clone(),
+            };
+            let _stopped = parts.engine.send(told).await;
+            return Err(Status::failed_precondition(why));
         }
         let asks = parts.sessions.enter(&agent);
         let link = parts.sessions.next_link();

@@ -309,6 +309,21 @@ impl World {
     }
 
     /// Said once for each reason, however often it is tried again.
+    /// Nothing of the work is wrong where workstations cannot be looked at: those that run, run on.
+    pub(super) fn fleet_asked(&mut self, trouble: Option<String>) -> Reply {
+        let trouble = trouble.map(|what| cloud_code_domain::text::one_line(&what, 500));
+        if trouble != self.fleet_trouble {
+            let (kind, detail) = match &trouble {
+                Some(what) => ("runtime_trouble", what.clone()),
+                None => ("runtime_answers", String::new()),
+            };
+            self.fleet_trouble = trouble;
+            self.changes.host = true;
+            self.record(EventActor::Engine, Subject::Fleet, kind, detail);
+        }
+        Reply::Ok
+    }
+
     pub(super) fn workstation_stuck(&mut self, agent: &AgentId, why: &str) -> Reply {
         let why = cloud_code_domain::text::one_line(why, 500);
         let known = self
