@@ -1,6 +1,9 @@
 //! The log of a task: what is there, then, with `follow`, what comes, over all its executions.
 
+use std::ops::Range;
+
 use cloud_code_domain::id::ExecutionId;
+use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -52,9 +55,18 @@ async fn all(
     let Some((last, earlier)) = executions.split_last() else {
         return Ok(());
     };
+    if request.execution != 0 {
+        let from = request.from.max(since(parts, last, request)?);
+        let most = match request.limit {
+            0 => u64::MAX,
+            limit => u64::from(limit),
+        };
+        return range(parts, last, from..from.saturating_add(most), to).await;
+    }
     if tail == 0 {
         for execution in earlier {
-            whole(parts, execution, to).await?;
+            let from = since(parts, execution, request)?;
+            range(parts, execution, from..u64::MAX, to).await?;
         }
     } else {
         let end = parts.logs.end(last)?;
@@ -65,23 +77,42 @@ async fn all(
         }
         return follow(parts, last.clone(), from, to).await;
     }
+    let from = since(parts, last, request)?;
     if request.follow {
-        follow(parts, last.clone(), 0, to).await
+        follow(parts, last.clone(), from, to).await
     } else {
-        whole(parts, last, to).await
+        range(parts, last, from..u64::MAX, to).await
     }
 }
 
-async fn whole(parts: &Parts, execution: &ExecutionId, to: &Answers) -> Result<(), Ended> {
-    let mut from = 0;
-    loop {
-        let page = parts.logs.read(execution, from, PAGE)?;
-        if page.is_empty() && page.next == from {
-            return Ok(());
+/// The number of the first line that is wanted.
+fn since(
+    parts: &Parts,
+    execution: &ExecutionId,
+    request: &v1::LogsRequest,
+) -> Result<u64, LogsError> {
+    match request.since_ms {
+        0 => Ok(0),
+        since => parts.logs.at(execution, Timestamp(since)),
+    }
+}
+
+async fn range(
+    parts: &Parts,
+    execution: &ExecutionId,
+    mut wanted: Range<u64>,
+    to: &Answers,
+) -> Result<(), Ended> {
+    while !wanted.is_empty() {
+        let left = usize::try_from(wanted.end - wanted.start).unwrap_or(usize::MAX);
+        let page = parts.logs.read(execution, wanted.start, PAGE.min(left))?;
+        if page.is_empty() && page.next == wanted.start {
+            break;
         }
-        from = page.next;
+        wanted.start = page.next;
         answer(execution, page, to).await?;
     }
+    Ok(())
 }
 
 /// Follows an execution until it has ended, then the next of its task, until there can be none.
@@ -178,6 +209,7 @@ async fn answer(execution: &ExecutionId, page: Page, to: &Answers) -> Result<(),
         execution: execution.to_string(),
         dropped: page.lost,
         lines: page.lines.into_iter().map(Into::into).collect(),
+        numbers: page.numbers,
     };
     to.send(Ok(answer)).await.map_err(|_| Ended::Gone)
 }
