@@ -1,6 +1,6 @@
 //! What everybody who watches is told after a commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cloud_code_domain::event::Event;
 use cloud_code_domain::id::{AccountName, AgentId};
@@ -8,7 +8,6 @@ use cloud_code_proto::v1;
 
 use crate::operator::view;
 
-use super::orders::Orders;
 use super::world::World;
 
 /// One commit, or a sign of life, as those who watch see it.
@@ -18,15 +17,13 @@ pub struct Update {
     pub change: v1::Change,
     /// The recorded facts.
     pub events: Vec<Event>,
-    /// What agents have to be told now, where that may have changed.
-    pub orders: BTreeMap<AgentId, Orders>,
     /// Whether effects may have become due.
     pub effects: bool,
 }
 
 impl World {
-    /// What the changes since the last commit mean for those who watch; nothing where nothing did.
-    pub(super) fn update(&self) -> Option<Update> {
+    /// The agents whose orders may have changed since the last commit.
+    pub(super) fn to_be_told(&self) -> BTreeSet<AgentId> {
         let changes = &self.changes;
         let mut agents: BTreeSet<AgentId> = changes.agents.union(&changes.live).cloned().collect();
         agents.extend(
@@ -40,6 +37,14 @@ impl World {
                 .get(id)
                 .map(|execution| execution.agent.clone())
         }));
+        agents
+    }
+
+    /// What the changes since the last commit mean for those who watch; nothing where nothing did.
+    pub(super) fn update(&self) -> Option<Update> {
+        let changes = &self.changes;
+        let mut agents = self.to_be_told();
+        agents.extend(changes.heard.iter().cloned());
         let nothing = agents.is_empty()
             && changes.tasks.is_empty()
             && changes.requests.is_empty()
@@ -51,14 +56,9 @@ impl World {
         if nothing {
             return None;
         }
-        let orders = agents
-            .iter()
-            .map(|agent| (agent.clone(), self.orders(agent)))
-            .collect();
         Some(Update {
             change: self.change(&agents),
             events: changes.events.clone(),
-            orders,
             effects: !changes.effects.is_empty(),
         })
     }

@@ -394,6 +394,15 @@ impl World {
         self.live.entry(agent.clone()).or_default()
     }
 
+    /// Notes that an agent was heard of just now.
+    pub(crate) fn heard_of(&mut self, agent: &AgentId) -> &mut Live {
+        let now = self.now;
+        self.changes.heard.insert(agent.clone());
+        let live = self.live.entry(agent.clone()).or_default();
+        live.last_heard = Some(now);
+        live
+    }
+
     /// The execution that an agent works on.
     #[must_use]
     pub fn working_on(&self, agent: &AgentId) -> Option<&Execution> {

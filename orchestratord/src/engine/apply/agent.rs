@@ -97,10 +97,7 @@ impl World {
     }
 
     pub(super) fn heartbeat(&mut self, agent: &AgentId, vitals: Vitals) -> Reply {
-        let now = self.now;
-        let live = self.live_mut(agent);
-        live.vitals = vitals;
-        live.last_heard = Some(now);
+        self.heard_of(agent).vitals = vitals;
         Reply::Ok
     }
 
@@ -138,7 +135,6 @@ impl World {
 
     /// Takes the number if it is the next one of the agent's spool; else says what to answer.
     fn next_in_spool(&mut self, agent: &AgentId, seq: u64) -> Result<(), Reply> {
-        let now = self.now;
         let spool = self
             .agents
             .get_mut(agent)
@@ -156,7 +152,7 @@ impl World {
         }
         spool.seq = seq;
         self.changes.agents.insert(agent.clone());
-        self.live_mut(agent).last_heard = Some(now);
+        self.heard_of(agent);
         Ok(())
     }
 
