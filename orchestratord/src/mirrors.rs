@@ -8,7 +8,8 @@
 //!
 //! A mirror is ours alone (0700, no work tree, mounted nowhere), and its configuration is written
 //! anew at every start. It holds nothing that could not be fetched again: deleting it costs time.
-//! Automatic clean-up is off, so an object that passed the gate stays until then.
+//! Git's own clean-up is off, so an object that passed the gate stays until then; now and then all
+//! packs become one (`repack`), which removes no object.
 
 pub mod branch;
 mod diff;
@@ -20,6 +21,7 @@ pub(crate) mod objects;
 mod pack;
 pub mod push;
 pub mod remote;
+pub mod repack;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -129,6 +131,11 @@ impl Mirrors {
         open.insert(project.clone(), Arc::clone(&mirror));
         Ok(mirror)
     }
+
+    /// Those that were used since the program began.
+    pub(crate) async fn opened(&self) -> Vec<Arc<Mirror>> {
+        self.open.lock().await.values().cloned().collect()
+    }
 }
 
 /// `acme/app` and `acme-app` have the same slug, so a digest of the name goes with it.
@@ -144,6 +151,7 @@ pub struct Mirror {
     git: Git,
     /// Held while refs change, so that two fetches never meet at git's lock files.
     refs: Mutex<()>,
+    objects: repack::Objects,
 }
 
 /// Everything a mirror's configuration says. The rest is pinned for each call.
@@ -161,6 +169,7 @@ impl Mirror {
             path,
             git,
             refs: Mutex::new(()),
+            objects: repack::Objects::default(),
         })
     }
 
@@ -284,7 +293,9 @@ fn remove_leftovers(path: &Path) -> std::io::Result<()> {
                 if directory.starts_with(path.join("refs")) {
                     waiting.push(entry.path());
                 }
-            } else if name.ends_with(".lock") || name.starts_with("tmp_") {
+            } else if ["tmp_", ".tmp-"].iter().any(|tmp| name.starts_with(tmp))
+                || name.ends_with(".lock")
+            {
                 std::fs::remove_file(entry.path())?;
             }
         }

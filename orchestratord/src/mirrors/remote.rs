@@ -182,6 +182,7 @@ impl Mirror {
     ) -> Result<BTreeMap<BranchName, Option<Oid>>, Trouble> {
         let remote = Remote::parse(access).map_err(refused)?;
         let _one_at_a_time = self.refs.lock().await;
+        let _moving = self.moving().await;
         let heads = self.list(&remote, branches).await?;
         let mut args: Vec<String> = ["fetch", "--no-tags", "--no-write-fetch-head", "--quiet"]
             .map(str::to_owned)

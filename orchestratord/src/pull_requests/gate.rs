@@ -157,6 +157,7 @@ impl Gate {
         pack: impl AsyncRead + Unpin,
     ) -> Result<Accepted, GateError> {
         let anchors = anchors(input).await?;
+        let _moving = input.mirror.moving().await;
         let quarantine = Quarantine::make(&self.root, input.mirror).await?;
         failpoint!("git::quarantine_made");
         let received = quarantine.receive(pack, input.limits).await?;
