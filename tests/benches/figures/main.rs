@@ -3,10 +3,13 @@
 //!
 //! Real programs, process runtime, scripted coding CLI, every commit durable.
 
+mod agents;
 mod gate;
 mod idle;
 mod latency;
+mod logs;
 mod many;
+mod simulated;
 mod table;
 
 use std::process::ExitCode;
@@ -38,13 +41,34 @@ fn main() -> ExitCode {
     }
 }
 
-/// The rows up to the first that could not be measured, if there is one.
+/// The rows up to the first that could not be measured, if there is one: all, or those that are named,
+/// as in `cargo bench -p cloud-code-tests -- logs agents`.
 async fn measure(table: &mut Table) -> Result<()> {
-    latency::local_issue(table).await?;
-    latency::webhook(table).await?;
-    latency::report(table).await?;
-    many::finished_tasks(table).await?;
-    gate::pack(table).await?;
-    idle::programs(table).await?;
-    idle::demo(table)
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|one| one == name);
+    if wanted("latency") {
+        latency::local_issue(table).await?;
+        latency::webhook(table).await?;
+        latency::report(table).await?;
+    }
+    if wanted("many") {
+        many::finished_tasks(table).await?;
+    }
+    if wanted("agents") {
+        agents::thousand(table).await?;
+    }
+    if wanted("logs") {
+        logs::million(table).await?;
+    }
+    if wanted("gate") {
+        gate::pack(table).await?;
+    }
+    if wanted("idle") {
+        idle::programs(table).await?;
+        idle::demo(table)?;
+    }
+    Ok(())
 }
