@@ -298,8 +298,7 @@ impl Chain {
 
     /// What is appended from now on goes into another file.
     pub(super) fn close_tail(&mut self) {
-        let done =
-            |tail: &mut Tail| tail.is_safe() && tail.piece(0, u64::MAX).blocks.first().is_some();
+        let done = |tail: &mut Tail| tail.is_safe() && !tail.is_empty();
         if let Some(tail) = self.tail.take_if(done) {
             self.parts.push(tail.into_part());
         }

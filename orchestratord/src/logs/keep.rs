@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirEntry;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cloud_code_domain::id::{ExecutionId, TaskId};
@@ -147,7 +147,7 @@ impl Logs {
         };
         let sealed = unsealed
             .iter()
-            .try_for_each(|(part, path)| self.seal_part(execution, part, path.clone()));
+            .try_for_each(|(part, path)| self.seal_part(execution, part, path));
         if let Some(chain) = self.lock().chains.get_mut(execution) {
             chain.held = false;
         }
@@ -158,10 +158,10 @@ impl Logs {
         &self,
         execution: &ExecutionId,
         part: &Part,
-        path: PathBuf,
+        path: &Path,
     ) -> Result<(), LogsError> {
         // Not under the lock: readers and writers need not wait.
-        let sealed = match sealed::seal(part, &path) {
+        let sealed = match sealed::seal(part, path) {
             Err(error) if error.source.kind() == io::ErrorKind::InvalidData => {
                 // It is read as long as it can be.
                 tracing::warn!(path = %part.path.display(), "a damaged log is not sealed");

@@ -122,6 +122,10 @@ impl Tail {
         self.here
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     pub(super) fn is_safe(&self) -> bool {
         self.here == self.safe
     }

@@ -1,14 +1,17 @@
 //! The log of a task: what is there, then, with `follow`, what comes, over all its executions.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use cloud_code_domain::id::ExecutionId;
+use cloud_code_domain::id::{ExecutionId, TaskId};
 use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+use crate::engine::Update;
 use crate::logs::{LogsError, Page};
 
 use super::queries;
@@ -125,30 +128,52 @@ async fn follow(
     loop {
         let mut updates = parts.engine.updates();
         let mut follower = parts.logs.follow(&execution, from)?;
-        loop {
-            tokio::select! {
-                page = follower.next() => match page? {
-                    Some(page) => {
-                        from = page.next;
-                        answer(&execution, page, to).await?;
-                    }
-                    None => return Ok(()),
-                },
-                update = updates.recv() => {
-                    if matches!(update, Err(RecvError::Closed)) {
-                        return Ok(());
-                    }
-                    if ended(parts, &execution).await {
-                        break;
-                    }
+        while !ended(parts, &execution).await {
+            let changed = task_changed(&mut updates, &execution.task);
+            tokio::pin!(changed);
+            loop {
+                tokio::select! {
+                    page = follower.next() => match page? {
+                        Some(page) => {
+                            from = page.next;
+                            answer(&execution, page, to).await?;
+                        }
+                        None => return Ok(()),
+                    },
+                    goes_on = &mut changed => match goes_on {
+                        true => break,
+                        false => return Ok(()),
+                    },
+                    () = to.closed() => return Err(Ended::Gone),
                 }
-                () = to.closed() => return Err(Ended::Gone),
             }
         }
-        rest(parts, &execution, from, to).await?;
+        // What came between the last page and the end.
+        range(parts, &execution, from..u64::MAX, to).await?;
         match next(parts, &execution).await {
             Some(next) => (execution, from) = (next, 0),
             None => return Ok(()),
+        }
+    }
+}
+
+/// Waits for a change of this task: with many agents there are many of others. False where the
+/// program is ending.
+async fn task_changed(updates: &mut Receiver<Arc<Update>>, task: &TaskId) -> bool {
+    loop {
+        match updates.recv().await {
+            Ok(update) => {
+                if update
+                    .change
+                    .tasks
+                    .iter()
+                    .any(|one| one.id == task.as_str())
+                {
+                    return true;
+                }
+            }
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
         }
     }
 }
@@ -162,17 +187,6 @@ async fn ended(parts: &Parts, execution: &ExecutionId) -> bool {
             .is_none_or(|record| record.state.is_finished())
     });
     ended.await.unwrap_or(true)
-}
-
-/// What came between the last page and the end.
-async fn rest(
-    parts: &Parts,
-    execution: &ExecutionId,
-    from: u64,
-    to: &Answers,
-) -> Result<(), Ended> {
-    let page = parts.logs.read(execution, from, usize::MAX)?;
-    answer(execution, page, to).await
 }
 
 /// Waits for the next execution of the task; none where there can be no other.
@@ -195,7 +209,7 @@ async fn next(parts: &Parts, execution: &ExecutionId) -> Option<ExecutionId> {
                 number,
             });
         }
-        if !may_go_on || matches!(updates.recv().await, Err(RecvError::Closed)) {
+        if !may_go_on || !task_changed(&mut updates, &execution.task).await {
             return None;
         }
     }

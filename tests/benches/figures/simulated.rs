@@ -107,14 +107,6 @@ impl Agents {
         let working = |shared: &&Arc<Shared>| shared.acked.load(Ordering::Relaxed) > 0;
         self.all.iter().filter(working).count()
     }
-
-    /// Their tasks.
-    pub(crate) fn tasks(&self) -> Vec<String> {
-        self.all
-            .iter()
-            .filter_map(|shared| shared.task.get().cloned())
-            .collect()
-    }
 }
 
 struct Simulated {
