@@ -69,6 +69,9 @@ pub struct World {
     pub finished: u64,
     /// What is known of agents right now; never stored.
     pub live: BTreeMap<AgentId, Live>,
+    /// Agents that were heard of and nobody was shown yet, and when somebody was; never stored.
+    pub(crate) heard: BTreeSet<AgentId>,
+    pub(crate) heard_shown: Option<Timestamp>,
     /// Which secrets are stored; never stored here.
     pub secrets: BTreeSet<SecretId>,
     /// Whether there is too little room for new work.
@@ -397,7 +400,7 @@ impl World {
     /// Notes that an agent was heard of just now.
     pub(crate) fn heard_of(&mut self, agent: &AgentId) -> &mut Live {
         let now = self.now;
-        self.changes.heard.insert(agent.clone());
+        self.heard.insert(agent.clone());
         let live = self.live.entry(agent.clone()).or_default();
         live.last_heard = Some(now);
         live

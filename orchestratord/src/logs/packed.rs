@@ -94,21 +94,45 @@ pub(super) fn split(plain: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// Where each line stands among the entries: the n-th text is that of the entry with this index.
-pub(super) fn places(mut about: &[u8]) -> Vec<u32> {
-    let mut places = Vec::new();
-    let mut index = 0_u32;
-    while let Some((tag, rest)) = about.split_first() {
-        about = rest;
-        if take(&mut about).is_none() {
+/// What is said about a line, and where it stands among the entries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    pub(super) place: u32,
+    pub(super) at: Timestamp,
+    pub(super) level: LogLevel,
+    pub(super) category: LogCategory,
+}
+
+/// What is said about some lines; the n-th line is the one of the n-th text. They grow.
+pub(super) fn about_lines(mut about: &[u8], lines: impl Iterator<Item = usize>) -> Vec<About> {
+    let mut wanted = lines.peekable();
+    let mut found = Vec::new();
+    let (mut place, mut line, mut at) = (0_u32, 0_usize, 0_i64);
+    while wanted.peek().is_some() {
+        let Some((tag, rest)) = about.split_first() else {
             break;
-        }
+        };
+        about = rest;
+        let Some(value) = take(&mut about) else {
+            break;
+        };
         if *tag != LOST {
-            places.push(index);
+            at = at.wrapping_add(unzigzag(value));
+            if wanted.next_if_eq(&line).is_some()
+                && let Some((level, category)) = untag(*tag)
+            {
+                found.push(About {
+                    place,
+                    at: Timestamp(at),
+                    level,
+                    category,
+                });
+            }
+            line += 1;
         }
-        index = index.saturating_add(1);
+        place = place.saturating_add(1);
     }
-    places
+    found
 }
 
 fn invalid() -> io::Error {
@@ -221,11 +245,16 @@ mod tests {
         let plain = pack(&entries);
         assert_eq!(unpack(&plain).unwrap(), entries);
         let (about, texts) = split(&plain).unwrap();
-        let places = places(about);
-        assert_eq!(places.len(), memchr::memchr_iter(END, texts).count());
-        let is_line =
-            |place: &u32| matches!(entries[usize::try_from(*place).unwrap()], Entry::Line(_));
-        assert!(places.iter().all(is_line));
+        let lines = memchr::memchr_iter(END, texts).count();
+        let about = about_lines(about, 0..lines);
+        assert_eq!(about.len(), lines);
+        for about in about {
+            let Entry::Line(line) = &entries[usize::try_from(about.place).unwrap()] else {
+                panic!("it is a line")
+            };
+            let said = (about.at, about.level, about.category);
+            assert_eq!(said, (line.at, line.level, line.category));
+        }
     }
 
     #[test]

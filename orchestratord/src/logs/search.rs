@@ -1,8 +1,8 @@
 //! Searching a log for a text.
 //!
 //! ```text
-//! blocks ─▶ as many threads as there are cores ─▶ unpacked, not taken apart ─▶ memmem ─▶ numbers
-//!                                                  the few that are shown ─▶ lines
+//! blocks ─▶ as many threads as there are cores ─▶ unpacked, not taken apart ─▶ memmem ─▶ hits
+//!                                                          only those that are given ─▶ lines
 //! ```
 //!
 //! Literal. A text without capitals is found in either case; capitals in it have to be there.
@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 
 use super::LogsError;
 use super::block::Block;
-use super::packed::{self, END, Entry};
+use super::packed::{self, About, END};
 use super::part::Piece;
 use super::section::Section;
 
@@ -68,36 +68,41 @@ impl Needle {
         }
     }
 
-    /// The lines that have it, by their place among the texts.
-    fn hits(&self, plain: &mut [u8]) -> Vec<usize> {
-        let Some((about, _)) = packed::split(plain) else {
-            return Vec::new();
-        };
-        let begin = about.len() + 4;
-        let texts = plain.get_mut(begin..).unwrap_or_default();
+    /// The lines that have it.
+    fn hits(&self, texts: &[u8]) -> Vec<Hit> {
         match self {
             Self::Exact(finder) => find(finder, texts),
-            Self::LowerAscii(finder) => {
-                texts.make_ascii_lowercase();
-                find(finder, texts)
-            }
-            Self::Lower(text) => {
-                let lines = texts.split(|byte| *byte == END).enumerate();
-                let has = |line: &[u8]| {
+            Self::LowerAscii(finder) => find(finder, &texts.to_ascii_lowercase()),
+            Self::Lower(text) => lines(texts)
+                .enumerate()
+                .filter(|(_, (from, to))| {
+                    let line = texts.get(*from..*to).unwrap_or_default();
                     let line = String::from_utf8_lossy(line);
                     line.to_lowercase().contains(text.as_str())
-                };
-                lines
-                    .filter(|(_, line)| has(line))
-                    .map(|(n, _)| n)
-                    .collect()
-            }
+                })
+                .map(|(line, (from, to))| Hit { line, from, to })
+                .collect(),
         }
     }
 }
 
-fn find(finder: &Finder<'_>, texts: &[u8]) -> Vec<usize> {
+/// A line that has it: its place among the texts, and its text.
+#[derive(Debug, Clone, Copy)]
+struct Hit {
+    line: usize,
+    from: usize,
+    to: usize,
+}
+
+/// Where each text begins and ends.
+fn lines(texts: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let mut from = 0;
+    memchr::memchr_iter(END, texts).map(move |to| (std::mem::replace(&mut from, to + 1), to))
+}
+
+fn find(finder: &Finder<'_>, texts: &[u8]) -> Vec<Hit> {
     let mut hits = Vec::new();
+    // `at` is where a line begins.
     let (mut at, mut line) = (0, 0);
     while let Some(rest) = texts.get(at..) {
         let Some(found) = finder.find(rest) else {
@@ -105,11 +110,10 @@ fn find(finder: &Finder<'_>, texts: &[u8]) -> Vec<usize> {
         };
         let (before, behind) = rest.split_at(found);
         line += memchr::memchr_iter(END, before).count();
-        hits.push(line);
-        let Some(end) = memchr::memchr(END, behind) else {
-            break;
-        };
-        at += found + end + 1;
+        let from = at + memchr::memrchr(END, before).map_or(0, |end| end + 1);
+        let to = at + found + memchr::memchr(END, behind).unwrap_or(behind.len());
+        hits.push(Hit { line, from, to });
+        at = to + 1;
         line += 1;
     }
     hits
@@ -118,8 +122,10 @@ fn find(finder: &Finder<'_>, texts: &[u8]) -> Vec<usize> {
 /// What a block has.
 struct OfBlock {
     index: usize,
-    /// None where it does not read.
-    numbers: Option<Vec<u64>>,
+    /// How many lines; none where it does not read.
+    total: Option<usize>,
+    /// Those that may be given, with their numbers.
+    lines: Vec<(u64, LogLine)>,
 }
 
 impl Section {
@@ -136,43 +142,39 @@ impl Section {
             .iter()
             .flat_map(|piece| piece.blocks.iter().map(move |block| (piece, block)))
             .collect();
-        let mut found = numbers(search, &blocks)?;
+        let mut found = all(search, &blocks)?;
         found.sort_unstable_by_key(|block| block.index);
         let mut hits = Hits::default();
-        let mut wanted: Vec<(usize, u64)> = Vec::new();
-        for of in &found {
-            let Some(numbers) = &of.numbers else {
-                let (_, block) = blocks.get(of.index).copied().unzip();
-                hits.unread += block.map_or(0, |block| u64::from(block.entries));
-                continue;
-            };
-            hits.total += u64::try_from(numbers.len()).unwrap_or(u64::MAX);
-            wanted.extend(numbers.iter().map(|number| (of.index, *number)));
+        for of in &mut found {
+            match of.total {
+                Some(total) => hits.total += u64::try_from(total).unwrap_or(u64::MAX),
+                None => {
+                    let (_, block) = blocks.get(of.index).copied().unzip();
+                    hits.unread += block.map_or(0, |block| u64::from(block.entries));
+                }
+            }
+            hits.lines.append(&mut of.lines);
         }
         if search.backwards {
-            wanted.retain(|(_, number)| *number < search.from);
-            wanted.reverse();
-        } else {
-            wanted.retain(|(_, number)| *number >= search.from);
+            hits.lines.reverse();
         }
-        wanted.truncate(search.limit);
-        hits.lines = lines(&blocks, &wanted)?;
+        hits.lines.truncate(search.limit);
         Ok(hits)
     }
 }
 
 /// What each block has, by all cores.
-fn numbers(search: &Search, blocks: &[(&Piece, &Block)]) -> Result<Vec<OfBlock>, LogsError> {
+fn all(search: &Search, blocks: &[(&Piece, &Block)]) -> Result<Vec<OfBlock>, LogsError> {
     let needle = Needle::new(&search.text);
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Ok(Vec::with_capacity(blocks.len())));
     let work = || {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let (piece, block) = blocks.get(index)?;
-        let numbers = of_block(&needle, piece, block);
+        let found = of_block(&needle, search, index, (piece, block));
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        match numbers {
-            Ok(numbers) => all.as_mut().ok()?.push(OfBlock { index, numbers }),
+        match found {
+            Ok(found) => all.as_mut().ok()?.push(found),
             Err(error) => *all = Err(error),
         }
         Some(())
@@ -187,42 +189,49 @@ fn numbers(search: &Search, blocks: &[(&Piece, &Block)]) -> Result<Vec<OfBlock>,
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn of_block(needle: &Needle, piece: &Piece, block: &Block) -> Result<Option<Vec<u64>>, LogsError> {
-    let mut plain = match piece.packed(block) {
+fn of_block(
+    needle: &Needle,
+    search: &Search,
+    index: usize,
+    (piece, block): (&Piece, &Block),
+) -> Result<OfBlock, LogsError> {
+    let nothing = |total| OfBlock {
+        index,
+        total,
+        lines: Vec::new(),
+    };
+    let plain = match piece.packed(block) {
         Ok(plain) => plain,
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Ok(nothing(None)),
         Err(error) => return Err(LogsError::at("cannot read", &piece.path)(error)),
     };
-    let hits = needle.hits(&mut plain);
-    if hits.is_empty() {
-        return Ok(Some(Vec::new()));
-    }
-    let about = packed::split(&plain).map_or(&[][..], |(about, _)| about);
-    let places = packed::places(about);
-    let numbers = hits.into_iter().filter_map(|line| places.get(line));
-    let numbers = numbers.map(|place| block.first.saturating_add(u64::from(*place)));
-    Ok(Some(numbers.collect()))
-}
-
-/// The lines of hits; those of a block are next to each other.
-fn lines(
-    blocks: &[(&Piece, &Block)],
-    wanted: &[(usize, u64)],
-) -> Result<Vec<(u64, LogLine)>, LogsError> {
-    let mut lines = Vec::with_capacity(wanted.len());
-    for of_one in wanted.chunk_by(|(a, _), (b, _)| a == b) {
-        let Some((piece, block)) = of_one.first().and_then(|(index, _)| blocks.get(*index)) else {
-            continue;
+    let Some((about, texts)) = packed::split(&plain) else {
+        return Ok(nothing(None));
+    };
+    let hits = needle.hits(texts);
+    let total = Some(hits.len());
+    let about = packed::about_lines(about, hits.iter().map(|hit| hit.line));
+    let number = |about: &About| block.first.saturating_add(u64::from(about.place));
+    let given = |(about, _): &(About, Hit)| (number(about) < search.from) == search.backwards;
+    let given: Vec<(About, Hit)> = about.into_iter().zip(hits).filter(given).collect();
+    let skip = match search.backwards {
+        true => given.len().saturating_sub(search.limit),
+        false => 0,
+    };
+    let lines = given.iter().skip(skip).take(search.limit);
+    let lines = lines.map(|(about, hit)| {
+        let text = texts.get(hit.from..hit.to).unwrap_or_default();
+        let line = LogLine {
+            at: about.at,
+            level: about.level,
+            category: about.category,
+            text: String::from_utf8_lossy(text).into_owned(),
         };
-        let entries = piece
-            .entries(block)
-            .map_err(LogsError::at("cannot read", &piece.path))?;
-        for (_, number) in of_one {
-            let place = usize::try_from(number.saturating_sub(block.first)).unwrap_or(usize::MAX);
-            if let Some(Entry::Line(line)) = entries.get(place) {
-                lines.push((*number, line.clone()));
-            }
-        }
-    }
-    Ok(lines)
+        (number(about), line)
+    });
+    Ok(OfBlock {
+        index,
+        total,
+        lines: lines.collect(),
+    })
 }

@@ -29,8 +29,6 @@ pub(crate) struct Changes {
     pub(crate) retired: Vec<cloud_code_domain::task::Task>,
     /// Agents whose live record has changed.
     pub(crate) live: BTreeSet<AgentId>,
-    /// Agents that were heard of: nothing follows from it but what is shown.
-    pub(crate) heard: BTreeSet<AgentId>,
     /// Something was applied that more may follow from than what it changed itself.
     pub(crate) more: bool,
     /// What the group counted; commits are not in it.
