@@ -1,5 +1,7 @@
 //! A line of an execution's log.
 
+pub mod retention;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;

@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::{self, Engine, Foundations, Input};
+use crate::logs;
+use crate::mirrors::repack;
 use crate::store::{Store, StoreError};
 
 /// A drain that takes longer than this is cut: what is under way is looked for at the next start.
@@ -117,6 +119,21 @@ async fn spawn(
     parts.spawn(async move {
         time.await;
         ("the clock", Ok(()))
+    });
+    let keep = logs::keep(
+        wired.logs.clone(),
+        engine.clone(),
+        config.logs,
+        stop.clone(),
+    );
+    parts.spawn(async move {
+        keep.await;
+        ("the keeping of logs", Ok(()))
+    });
+    let repack = repack::keep(wired.mirrors.clone(), stop.clone());
+    parts.spawn(async move {
+        repack.await;
+        ("the repacking of mirrors", Ok(()))
     });
     agents::spawn(&mut parts, config, engine, &wired, stop)?;
     servers::spawn(&mut parts, config, engine, &wired, stop).await?;

@@ -28,6 +28,7 @@ use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::agent::AgentType;
 use cloud_code_domain::id::{AccountName, CodingCliName, ProjectName};
 use cloud_code_domain::limit::Amount;
+use cloud_code_domain::log::retention::Keep;
 use cloud_code_domain::routing::RoutingTable;
 use cloud_code_domain::task::TaskType;
 use cloud_code_domain::workspace::WorkspaceMode;
@@ -50,6 +51,8 @@ pub struct Config {
     pub git: GitConfig,
     /// How long an effect with an unknown outcome settles before it is made again.
     pub settle: SettleConfig,
+    /// How much of executions' logs is kept.
+    pub logs: Keep,
     /// The fleet.
     pub agents: AgentsConfig,
     /// What coding CLIs spend from.

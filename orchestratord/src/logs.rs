@@ -1,10 +1,13 @@
-//! Logs of executions: append-only files beside the store, one for each execution.
+//! Logs of executions: files beside the store, a few for each execution.
 //!
 //! ```text
-//! <dir>/<task>/<n>.log      header, block, block, …      (a block is one record of agentd's spool)
+//! <dir>/<task>/<n>.<first>.log      appended to, block by block   (a block is one record of
+//!              <n>.<first>.sealed   full files, packed tighter      agentd's spool)
+//!              <n>.removed          what was removed for its age or size
 //!
 //! engine ─ append ─▶ file ─ sync ─▶ (disk) ─▶ the record is acknowledged
 //!              └─ wakes ─▶ followers, who read the file
+//! keep ── now and then ─▶ seals what is full or finished, removes what is too old or too much
 //! ```
 //!
 //! A record is acknowledged only after [`Logs::sync`]. What was appended and not synced may be torn
@@ -13,11 +16,21 @@
 //! and none stands twice. There is one writer, and any number of readers.
 //!
 //! Lines are numbered from 0. Where lines were lost before they came here (agentd's spool was full,
-//! or the file is) one number stands for the gap and says how many.
+//! or the log is) one number stands for the gap and says how many. What a disk does not give back is
+//! missing under its own numbers, and a line says so. Every file has an index of its blocks by number
+//! and time, so that reading anywhere reads no more than that.
 
 mod block;
+mod chain;
 mod follow;
-mod segment;
+mod keep;
+mod packed;
+mod part;
+mod removed;
+mod sealed;
+mod search;
+mod section;
+mod tail;
 
 use std::collections::HashMap;
 use std::io;
@@ -26,10 +39,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cloud_code_domain::id::{ExecutionId, TaskId};
 use cloud_code_domain::log::LogLine;
+use cloud_code_domain::time::Timestamp;
 
 use block::Entries;
+use chain::Chain;
 pub use follow::Follower;
-use segment::Segment;
+pub use keep::{OnDisk, keep};
+pub use search::{Hits, Search};
+use section::Section;
 
 /// Files that are held open, as long as no more are being written or followed.
 const OPEN_FILES: usize = 64;
@@ -43,7 +60,7 @@ pub struct Logs {
 
 #[derive(Debug, Default)]
 struct Open {
-    segments: HashMap<ExecutionId, Segment>,
+    chains: HashMap<ExecutionId, Chain>,
     uses: u64,
 }
 
@@ -61,6 +78,8 @@ pub enum Appended {
 pub struct Page {
     /// The lines, in order.
     pub lines: Vec<LogLine>,
+    /// Their numbers.
+    pub numbers: Vec<u64>,
     /// Lines that were lost before or between them.
     pub lost: u64,
     /// Where to read on from.
@@ -68,6 +87,11 @@ pub struct Page {
 }
 
 impl Page {
+    fn push(&mut self, number: u64, line: LogLine) {
+        self.numbers.push(number);
+        self.lines.push(line);
+    }
+
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -122,7 +146,7 @@ impl Logs {
         record: u64,
         lines: &[LogLine],
     ) -> Result<Appended, LogsError> {
-        self.write(execution, record, &Entries::of_lines(lines))
+        self.write(execution, record, Entries::of_lines(lines))
     }
 
     /// Appends a gap: a record whose lines agentd had to drop.
@@ -135,41 +159,29 @@ impl Logs {
         record: u64,
         lines: u64,
     ) -> Result<Appended, LogsError> {
-        self.write(execution, record, &Entries::Lost(lines))
+        self.write(execution, record, Entries::Lost(lines))
     }
 
-    /// Makes everything that was appended safe. On failure what was not safe is taken back, so that
+    /// Makes safe what was appended to a log. On failure what was not safe is taken back, so that
     /// it can be appended again.
     ///
     /// # Errors
-    /// The first file that could not be made safe; none of its records may be acknowledged.
-    pub fn sync(&self) -> Result<(), LogsError> {
-        let dirty: Vec<(ExecutionId, segment::Unsynced)> = self
-            .lock()
-            .segments
-            .iter()
-            .filter_map(|(execution, segment)| Some((execution.clone(), segment.unsynced()?)))
-            .collect();
-        let mut result = Ok(());
-        for (execution, unsynced) in dirty {
-            // Not under the lock: readers need not wait for the disk.
-            let synced = unsynced.sync();
-            let mut open = self.lock();
-            let Some(segment) = open.segments.get_mut(&execution) else {
-                continue;
-            };
-            if let Err(error) = synced {
-                result = result.and(Err(error));
-                if segment.take_back().is_err() {
-                    // Opened again it is as the disk has it.
-                    open.segments.remove(&execution);
-                }
-            } else {
-                segment.is_synced(&unsynced);
+    /// Where it cannot be made safe; none of its records may be acknowledged.
+    pub fn sync(&self, execution: &ExecutionId) -> Result<(), LogsError> {
+        let unsynced = self.lock().chains.get(execution).and_then(Chain::unsynced);
+        // Not under the lock: nobody else need wait for the disk.
+        let synced = unsynced.as_ref().map_or(Ok(()), tail::Unsynced::sync);
+        let mut open = self.lock();
+        if let (Some(unsynced), Some(chain)) = (&unsynced, open.chains.get_mut(execution)) {
+            if synced.is_ok() {
+                chain.is_synced(unsynced);
+            } else if chain.take_back().is_err() {
+                // Opened again it is as the disk has it.
+                open.chains.remove(execution);
             }
         }
-        self.lock().close_unused();
-        result
+        open.close_unused();
+        synced
     }
 
     /// At most `limit` lines from number `from` on. Of an execution without a log: nothing.
@@ -182,19 +194,47 @@ impl Logs {
         from: u64,
         limit: usize,
     ) -> Result<Page, LogsError> {
-        let section = {
-            let mut open = self.lock();
-            match self.existing(&mut open, execution)? {
-                Some(segment) => segment.section(from, limit),
-                None => {
-                    return Ok(Page {
-                        next: from,
-                        ..Page::default()
-                    });
-                }
-            }
-        };
-        section.read()
+        match self.section(execution, from, limit)? {
+            Some(section) => section.read(),
+            None => Ok(Page {
+                next: from,
+                ..Page::default()
+            }),
+        }
+    }
+
+    /// What a log has of a text; nothing of an execution without a log. Reads all of it, on several
+    /// threads: not to be called where others wait.
+    ///
+    /// # Errors
+    /// Where a file cannot be read; what is damaged in it is passed over, and counted.
+    pub fn search(&self, execution: &ExecutionId, search: &Search) -> Result<Hits, LogsError> {
+        match self.section(execution, 0, usize::MAX)? {
+            Some(section) => section.search(search),
+            None => Ok(Hits::default()),
+        }
+    }
+
+    /// The number of the first line that is not earlier than this, by agentd's clock; the end where
+    /// all are.
+    ///
+    /// # Errors
+    /// Where a file cannot be opened.
+    pub fn at(&self, execution: &ExecutionId, time: Timestamp) -> Result<u64, LogsError> {
+        let section = self.section(execution, 0, usize::MAX)?;
+        let found = section.and_then(|section| section.at(time));
+        found.map_or_else(|| self.end(execution), Ok)
+    }
+
+    fn section(
+        &self,
+        execution: &ExecutionId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Option<Section>, LogsError> {
+        let mut open = self.lock();
+        let chain = self.existing(&mut open, execution)?;
+        chain.map(|chain| chain.section(from, limit)).transpose()
     }
 
     /// The last `limit` lines.
@@ -213,8 +253,8 @@ impl Logs {
     /// Where the file cannot be read.
     pub fn end(&self, execution: &ExecutionId) -> Result<u64, LogsError> {
         let mut open = self.lock();
-        let segment = self.existing(&mut open, execution)?;
-        Ok(segment.map_or(0, |segment| segment.end()))
+        let chain = self.existing(&mut open, execution)?;
+        Ok(chain.map_or(0, |chain| chain.end()))
     }
 
     /// Follows a log from number `from` on, whether or not it is there yet.
@@ -223,8 +263,8 @@ impl Logs {
     /// Where the file cannot be opened or made.
     pub fn follow(&self, execution: &ExecutionId, from: u64) -> Result<Follower, LogsError> {
         let mut open = self.lock();
-        let segment = self.segment(&mut open, execution)?;
-        let changed = segment.watch();
+        let chain = self.chain(&mut open, execution)?;
+        let changed = chain.watch();
         drop(open);
         Ok(Follower::new(
             self.clone(),
@@ -240,7 +280,7 @@ impl Logs {
     /// Where they cannot be removed; it can be tried again.
     pub fn remove(&self, task: &TaskId) -> Result<(), LogsError> {
         let mut open = self.lock();
-        open.segments.retain(|execution, _| execution.task != *task);
+        open.chains.retain(|execution, _| execution.task != *task);
         let dir = self.dir.join(task.as_str());
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -254,40 +294,41 @@ impl Logs {
         &self,
         execution: &ExecutionId,
         record: u64,
-        entries: &Entries,
+        entries: Entries,
     ) -> Result<Appended, LogsError> {
         let mut open = self.lock();
-        let segment = self.segment(&mut open, execution)?;
-        if record <= segment.last_record() {
+        let chain = self.chain(&mut open, execution)?;
+        if record <= chain.last_record() {
             return Ok(Appended::Duplicate);
         }
-        segment.append(record, entries)?;
+        chain.append(record, entries)?;
         Ok(Appended::New)
     }
 
-    /// The execution's file, made where it is missing.
-    fn segment<'a>(
+    /// The execution's log, opened where it is not open.
+    fn chain<'a>(
         &self,
         open: &'a mut Open,
         execution: &ExecutionId,
-    ) -> Result<&'a mut Segment, LogsError> {
-        if !open.segments.contains_key(execution) {
-            let segment = Segment::open(&self.dir, execution)?;
-            open.segments.insert(execution.clone(), segment);
+    ) -> Result<&'a mut Chain, LogsError> {
+        if !open.chains.contains_key(execution) {
+            let chain = Chain::open(&self.dir, execution)?;
+            open.chains.insert(execution.clone(), chain);
         }
         open.used(execution)
             .ok_or_else(|| LogsError::at("cannot find", &self.dir)(io::ErrorKind::NotFound.into()))
     }
 
-    /// The execution's file, if there is one.
+    /// The execution's log, if there is one.
     fn existing<'a>(
         &self,
         open: &'a mut Open,
         execution: &ExecutionId,
-    ) -> Result<Option<&'a mut Segment>, LogsError> {
+    ) -> Result<Option<&'a mut Chain>, LogsError> {
         let known =
-            open.segments.contains_key(execution) || segment::path(&self.dir, execution).exists();
-        known.then(|| self.segment(open, execution)).transpose()
+            open.chains.contains_key(execution) || chain::dir(&self.dir, execution).exists();
+        let chain = known.then(|| self.chain(open, execution)).transpose()?;
+        Ok(chain.filter(|chain| chain.exists()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -296,26 +337,23 @@ impl Logs {
 }
 
 impl Open {
-    fn used(&mut self, execution: &ExecutionId) -> Option<&mut Segment> {
+    fn used(&mut self, execution: &ExecutionId) -> Option<&mut Chain> {
         self.uses += 1;
-        let segment = self.segments.get_mut(execution)?;
-        segment.used = self.uses;
-        Some(segment)
+        let chain = self.chains.get_mut(execution)?;
+        chain.used = self.uses;
+        Some(chain)
     }
 
     /// Closes the files that were not used for longest and that nobody needs.
     fn close_unused(&mut self) {
-        while self.segments.len() > OPEN_FILES {
-            let unused = self
-                .segments
-                .iter()
-                .filter(|(_, segment)| segment.is_idle());
-            let oldest = unused.min_by_key(|(_, segment)| segment.used);
+        while self.chains.len() > OPEN_FILES {
+            let unused = self.chains.iter().filter(|(_, chain)| chain.is_idle());
+            let oldest = unused.min_by_key(|(_, chain)| chain.used);
             let Some((execution, _)) = oldest else {
                 return;
             };
             let execution = execution.clone();
-            self.segments.remove(&execution);
+            self.chains.remove(&execution);
         }
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! A mirror is ours alone (0700, no work tree, mounted nowhere), and its configuration is written
 //! anew at every start. It holds nothing that could not be fetched again: deleting it costs time.
-//! Automatic clean-up is off, so an object that passed the gate stays until then.
+//! Git's own clean-up is off, so an object that passed the gate stays until then; now and then all
+//! packs become one (`repack`), which removes no object.
 
 pub mod branch;
 mod diff;
@@ -20,6 +21,7 @@ pub(crate) mod objects;
 mod pack;
 pub mod push;
 pub mod remote;
+pub mod repack;
 mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -130,6 +132,11 @@ impl Mirrors {
         open.insert(project.clone(), Arc::clone(&mirror));
         Ok(mirror)
     }
+
+    /// Those that were used since the program began.
+    pub(crate) async fn opened(&self) -> Vec<Arc<Mirror>> {
+        self.open.lock().await.values().cloned().collect()
+    }
 }
 
 /// `acme/app` and `acme-app` have the same slug, so a digest of the name goes with it.
@@ -147,6 +154,7 @@ pub struct Mirror {
     refs: Mutex<Option<shared::Last>>,
     /// Who asked for a fetch.
     asked: shared::Asked,
+    objects: repack::Objects,
 }
 
 /// Everything a mirror's configuration says. The rest is pinned for each call.
@@ -165,6 +173,7 @@ impl Mirror {
             git,
             refs: Mutex::new(None),
             asked: shared::Asked::default(),
+            objects: repack::Objects::default(),
         })
     }
 
@@ -288,7 +297,9 @@ fn remove_leftovers(path: &Path) -> std::io::Result<()> {
                 if directory.starts_with(path.join("refs")) {
                     waiting.push(entry.path());
                 }
-            } else if name.ends_with(".lock") || name.starts_with("tmp_") {
+            } else if ["tmp_", ".tmp-"].iter().any(|tmp| name.starts_with(tmp))
+                || name.ends_with(".lock")
+            {
                 std::fs::remove_file(entry.path())?;
             }
         }

@@ -7,6 +7,7 @@ mod logs;
 mod metrics;
 mod peer;
 mod queries;
+mod search;
 mod service;
 pub mod view;
 mod watching;

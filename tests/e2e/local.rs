@@ -6,6 +6,7 @@ mod decisions;
 mod foreign;
 mod handover;
 mod limits;
+mod logs;
 mod project;
 mod refusals;
 mod turns;

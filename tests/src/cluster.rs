@@ -50,6 +50,8 @@ pub struct Setting {
     pub account: String,
     /// Workstations of each project; 0: two.
     pub seats: u32,
+    /// Executions at once; 0: four.
+    pub running: u32,
     /// After all else: projects, more coding CLIs.
     pub rest: String,
 }
@@ -445,8 +447,10 @@ fn configuration(setting: &Setting, model: &str, listen: &str) -> String {
         agents,
         account,
         seats,
+        running,
         rest,
     } = setting;
+    let running = if *running == 0 { 4 } else { *running };
     let seats = if *seats == 0 { 2 } else { *seats };
     format!(
         r#"
@@ -468,7 +472,7 @@ github_seconds = 1
 [agents]
 runtime = "process"
 agentd = "{{root}}/bin/agentd"
-max_running = 4
+max_running = {running}
 retry_seconds = 1
 min_free_disk = "1MB"
 {agents}

@@ -121,6 +121,20 @@ impl Operator {
         Ok(self.client.clone().task_events(request).await?.into_inner())
     }
 
+    /// Which lines of a task's logs have a text.
+    ///
+    /// # Errors
+    /// What the orchestrator refuses with.
+    pub async fn search(&self, task: &str, text: &str) -> anyhow::Result<v1::SearchLogsResponse> {
+        let request = v1::SearchLogsRequest {
+            task: task.to_owned(),
+            text: text.to_owned(),
+            ..v1::SearchLogsRequest::default()
+        };
+        let found = self.client.clone().search_logs(request).await;
+        Ok(found?.into_inner())
+    }
+
     /// The log of a task's executions, and how many lines are missing from it.
     ///
     /// # Errors

@@ -231,6 +231,7 @@ impl<W: Write> App<W> {
             | Effect::LoadEarlier { .. }
             | Effect::LoadCosts(_)
             | Effect::LoadFinished
+            | Effect::FindInLog(_)
             | Effect::FollowLog { .. }) => self.calls.start(call, self.client.clone()),
         }
         Ok(())

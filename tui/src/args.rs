@@ -124,6 +124,10 @@ pub(crate) enum Command {
         /// Only the last lines
         #[arg(long, default_value_t = 0, hide_default_value = true)]
         tail: u32,
+        /// Only lines with this text, of all the task's executions; in either case where it has no
+        /// capitals
+        #[arg(long, value_name = "TEXT", conflicts_with_all = ["follow", "tail"])]
+        search: Option<String>,
     },
     /// Show what was done, and by whom
     Events {

@@ -30,6 +30,8 @@ pub(crate) enum Effect {
         /// Whose log.
         source: LogSource,
     },
+    /// Looks for a text in a log where the daemon has it.
+    FindInLog(Find),
     /// Puts a text on the terminal's clipboard.
     Copy(String),
     /// Draws the whole screen again.
@@ -40,6 +42,23 @@ pub(crate) enum Effect {
     Reconnect,
     /// Ends the program.
     Quit,
+}
+
+/// What is looked for in a log.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Find {
+    /// The number of the stream that it is looked for from.
+    pub stream: u64,
+    /// Whose log.
+    pub source: LogSource,
+    /// The execution, by its number.
+    pub attempt: u32,
+    /// The text.
+    pub text: String,
+    /// From this line on, or before it.
+    pub from: u64,
+    /// Towards the beginning.
+    pub backwards: bool,
 }
 
 /// An action on its way to the daemon.

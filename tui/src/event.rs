@@ -2,7 +2,7 @@
 
 use cloud_code_proto::v1;
 
-use crate::effect::Ask;
+use crate::effect::{Ask, Find};
 use crate::link::LinkEvent;
 
 /// Something that happened.
@@ -55,6 +55,13 @@ pub(crate) enum Reply {
     },
     /// To a request for finished tasks.
     Finished(Result<Vec<v1::Task>, String>),
+    /// Where a text is in a log; nowhere: none.
+    Found {
+        /// What was looked for.
+        find: Find,
+        /// The line, with those around it.
+        answer: Result<Option<Found>, String>,
+    },
     /// Lines of the open log.
     Lines {
         /// The number of the stream.
@@ -69,4 +76,17 @@ pub(crate) enum Reply {
         /// Why.
         why: String,
     },
+}
+
+/// A line that was looked for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The execution that it is of.
+    pub execution: String,
+    /// Its number there.
+    pub number: u64,
+    /// How many lines of the log have the text.
+    pub total: u64,
+    /// Lines around it.
+    pub part: Vec<v1::LogsResponse>,
 }

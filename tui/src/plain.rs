@@ -67,9 +67,15 @@ pub(crate) async fn run(
         Command::Agents => fleet::agents(client, out).await,
         Command::Accounts => fleet::accounts(client, out).await,
         Command::Approvals => fleet::approvals(client, out).await,
-        Command::Logs { task, follow, tail } => {
-            stream::logs(client, task, *follow, *tail, out).await
-        }
+        Command::Logs {
+            task,
+            follow,
+            tail,
+            search,
+        } => match search {
+            Some(text) => stream::search(client, task, text, out).await,
+            None => stream::logs(client, task, *follow, *tail, out).await,
+        },
         Command::Events { since, follow } => stream::events(client, *since, *follow, out).await,
         Command::Metrics => metrics::run(client, out).await,
         Command::Costs { days, by } => costs::run(client, *days, *by, out).await,

@@ -182,6 +182,8 @@ pub(crate) struct LogsUi {
     pub filter: String,
     /// The line that the search stands at.
     pub hit: Option<u64>,
+    /// How many lines have it, where the daemon said so.
+    pub total: Option<u64>,
 }
 
 impl Default for LogsUi {
@@ -194,6 +196,7 @@ impl Default for LogsUi {
             search: String::new(),
             filter: String::new(),
             hit: None,
+            total: None,
         }
     }
 }

@@ -203,6 +203,31 @@ async fn a_new_task_says_its_id_and_takes_its_text_from_a_pipe() {
 }
 
 #[tokio::test]
+async fn a_log_is_searched_where_it_is_and_what_was_left_out_is_said() {
+    let host = Host::new();
+    let said = host.run(&["logs", "s6y9v7mn", "--search", "cookie"]).await;
+    let lines: Vec<&str> = said.out.lines().collect();
+    let (hits, rest) = lines.split_at(lines.len() - 2);
+    assert!(!hits.is_empty());
+    assert!(
+        hits.iter()
+            .all(|line| line.starts_with("s6y9v7mn-2:") && line.contains("cookie"))
+    );
+    let left_out = format!("… the first {} of {} lines", hits.len(), 2 * hits.len());
+    assert_eq!(rest[0], left_out);
+    assert_eq!(
+        rest[1],
+        "… 3 lines are damaged on disk, and were not searched"
+    );
+    let said = host
+        .run(&["logs", "s6y9v7mn", "--search", "cookie", "--json"])
+        .await;
+    let first = said.out.lines().next().expect("a hit");
+    let first: Value = serde_json::from_str(first).expect("JSON");
+    assert!(first["number"].is_u64() && first["text"].as_str().is_some());
+}
+
+#[tokio::test]
 async fn logs_and_events_are_one_object_a_line() {
     let host = Host::new();
     let said = host.run(&["logs", "s6y9v7mn", "--json"]).await;

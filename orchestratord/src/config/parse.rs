@@ -11,6 +11,7 @@ mod projects;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cloud_code_domain::log::retention::Keep;
 use secrecy::ExposeSecret;
 use toml::de::DeTable;
 
@@ -64,6 +65,7 @@ pub(super) fn read(root: Section<'_, '_>, base: &Path, files: &dyn Files) -> Opt
     let secrets = secrets(root.section("secrets"), ground);
     let git = git(root.section("git"));
     let settle = settle(root.section("settle"));
+    let logs = logs(root.section("logs"));
     let accounts = accounts::accounts(&root, ground);
     let coding_clis = accounts::coding_clis(&root, &accounts.known);
     let agents = agents::agents(root.section("agents"), &coding_clis, ground);
@@ -90,6 +92,7 @@ pub(super) fn read(root: Section<'_, '_>, base: &Path, files: &dyn Files) -> Opt
         secrets: secrets?,
         git: git?,
         settle: settle?,
+        logs: logs?,
         agents: agents.config?,
         accounts: accounts.read?,
         coding_clis: coding_clis.read?,
@@ -302,6 +305,22 @@ fn settle(section: Section<'_, '_>) -> Option<SettleConfig> {
     };
     section.finish();
     Some(SettleConfig { github: github? })
+}
+
+fn logs(section: Section<'_, '_>) -> Option<Keep> {
+    let days = match section.optional("keep_days") {
+        Some(field) => field.count(1, 36_500),
+        None => Some(90),
+    };
+    let bytes = match section.optional("keep_size") {
+        Some(field) => field.size(1_000_000, 1 << 50),
+        None => Some(10_000_000_000),
+    };
+    section.finish();
+    Some(Keep {
+        age: Duration::from_hours(24 * u64::from(days?)),
+        bytes: bytes?,
+    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ const DELIVERIES_DAYS: i64 = 30;
 impl World {
     /// Applies one input.
     pub(crate) fn apply(&mut self, input: Input) -> Reply {
+        self.changes.more |= !input.is_routine();
         match input {
             Input::Delivered {
                 digest,

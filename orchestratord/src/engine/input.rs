@@ -395,6 +395,43 @@ pub enum CallRefusal {
     Stopping,
 }
 
+impl Input {
+    /// Whether it only says how an agent's work goes on: there may be a thousand of them a second,
+    /// and none makes room for a task, ends one, or sets a time that is waited for.
+    pub(crate) fn is_routine(&self) -> bool {
+        match self {
+            Self::Heartbeat { .. } => true,
+            Self::Record { body, .. } => match body {
+                RecordBody::Report(delta) => delta.credential_requests.is_none(),
+                RecordBody::Logged | RecordBody::LogsDropped(_) => true,
+                RecordBody::Started { .. } | RecordBody::Delivered(_) | RecordBody::Ended(_) => {
+                    false
+                }
+            },
+            Self::Delivered { .. }
+            | Self::Polled { .. }
+            | Self::Hello { .. }
+            | Self::Gone { .. }
+            | Self::Unreadable { .. }
+            | Self::TaskCleaned { .. }
+            | Self::CredentialHeld { .. }
+            | Self::FleetObserved { .. }
+            | Self::FleetAsked { .. }
+            | Self::WorkstationStuck { .. }
+            | Self::CallOpened { .. }
+            | Self::CallSettled { .. }
+            | Self::AccountParked { .. }
+            | Self::TrackerAsked { .. }
+            | Self::EffectStarted { .. }
+            | Self::EffectFinished { .. }
+            | Self::Act { .. }
+            | Self::SecretsKnown { .. }
+            | Self::DiskFree(_)
+            | Self::Tick => false,
+        }
+    }
+}
+
 /// Why an action cannot be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActRefusal {

@@ -1,32 +1,34 @@
 //! What everybody who watches is told after a commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cloud_code_domain::event::Event;
 use cloud_code_domain::id::{AccountName, AgentId};
+use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 
 use crate::operator::view;
 
-use super::orders::Orders;
 use super::world::World;
 
-/// One commit, or a sign of life, as those who watch see it.
+/// Signs of life are shown this often.
+const HEARD_PACE: Duration = Duration::from_secs(1);
+
+/// One commit, or signs of life, as those who watch see it.
 #[derive(Debug)]
 pub struct Update {
     /// For operators' clients.
     pub change: v1::Change,
     /// The recorded facts.
     pub events: Vec<Event>,
-    /// What agents have to be told now, where that may have changed.
-    pub orders: BTreeMap<AgentId, Orders>,
     /// Whether effects may have become due.
     pub effects: bool,
 }
 
 impl World {
-    /// What the changes since the last commit mean for those who watch; nothing where nothing did.
-    pub(super) fn update(&self) -> Option<Update> {
+    /// The agents whose orders may have changed since the last commit.
+    pub(super) fn to_be_told(&self) -> BTreeSet<AgentId> {
         let changes = &self.changes;
         let mut agents: BTreeSet<AgentId> = changes.agents.union(&changes.live).cloned().collect();
         agents.extend(
@@ -40,6 +42,14 @@ impl World {
                 .get(id)
                 .map(|execution| execution.agent.clone())
         }));
+        agents
+    }
+
+    /// What the changes since the last commit mean for those who watch; nothing where nothing did.
+    pub(super) fn update(&mut self) -> Option<Update> {
+        let mut agents = self.to_be_told();
+        agents.extend(self.heard_of_late());
+        let changes = &self.changes;
         let nothing = agents.is_empty()
             && changes.tasks.is_empty()
             && changes.requests.is_empty()
@@ -51,16 +61,22 @@ impl World {
         if nothing {
             return None;
         }
-        let orders = agents
-            .iter()
-            .map(|agent| (agent.clone(), self.orders(agent)))
-            .collect();
         Some(Update {
             change: self.change(&agents),
             events: changes.events.clone(),
-            orders,
             effects: !changes.effects.is_empty(),
         })
+    }
+
+    /// The agents that gave a sign of life, once a second: a thousand of them give hundreds.
+    fn heard_of_late(&mut self) -> BTreeSet<AgentId> {
+        let now = self.now;
+        let shown = |at: Timestamp| at <= now && now.since(at) < HEARD_PACE;
+        if self.heard.is_empty() || self.heard_shown.is_some_and(shown) {
+            return BTreeSet::new();
+        }
+        self.heard_shown = Some(now);
+        std::mem::take(&mut self.heard)
     }
 
     fn change(&self, agents: &BTreeSet<AgentId>) -> v1::Change {

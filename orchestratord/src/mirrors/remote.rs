@@ -201,6 +201,7 @@ impl Mirror {
     }
 
     async fn fetch_now(&self, remote: &Remote, branches: &[&BranchName]) -> Heads {
+        let _moving = self.moving().await;
         let heads = self.list(remote, branches).await?;
         let mut args: Vec<String> = ["fetch", "--no-tags", "--no-write-fetch-head", "--quiet"]
             .map(str::to_owned)

@@ -1,11 +1,17 @@
 //! The log of a task: what is there, then, with `follow`, what comes, over all its executions.
 
-use cloud_code_domain::id::ExecutionId;
+use std::ops::Range;
+use std::sync::Arc;
+
+use cloud_code_domain::id::{ExecutionId, TaskId};
+use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+use crate::engine::Update;
 use crate::logs::{LogsError, Page};
 
 use super::queries;
@@ -52,9 +58,18 @@ async fn all(
     let Some((last, earlier)) = executions.split_last() else {
         return Ok(());
     };
+    if request.execution != 0 {
+        let from = request.from.max(since(parts, last, request)?);
+        let most = match request.limit {
+            0 => u64::MAX,
+            limit => u64::from(limit),
+        };
+        return range(parts, last, from..from.saturating_add(most), to).await;
+    }
     if tail == 0 {
         for execution in earlier {
-            whole(parts, execution, to).await?;
+            let from = since(parts, execution, request)?;
+            range(parts, execution, from..u64::MAX, to).await?;
         }
     } else {
         let end = parts.logs.end(last)?;
@@ -65,23 +80,42 @@ async fn all(
         }
         return follow(parts, last.clone(), from, to).await;
     }
+    let from = since(parts, last, request)?;
     if request.follow {
-        follow(parts, last.clone(), 0, to).await
+        follow(parts, last.clone(), from, to).await
     } else {
-        whole(parts, last, to).await
+        range(parts, last, from..u64::MAX, to).await
     }
 }
 
-async fn whole(parts: &Parts, execution: &ExecutionId, to: &Answers) -> Result<(), Ended> {
-    let mut from = 0;
-    loop {
-        let page = parts.logs.read(execution, from, PAGE)?;
-        if page.is_empty() && page.next == from {
-            return Ok(());
+/// The number of the first line that is wanted.
+fn since(
+    parts: &Parts,
+    execution: &ExecutionId,
+    request: &v1::LogsRequest,
+) -> Result<u64, LogsError> {
+    match request.since_ms {
+        0 => Ok(0),
+        since => parts.logs.at(execution, Timestamp(since)),
+    }
+}
+
+async fn range(
+    parts: &Parts,
+    execution: &ExecutionId,
+    mut wanted: Range<u64>,
+    to: &Answers,
+) -> Result<(), Ended> {
+    while !wanted.is_empty() {
+        let left = usize::try_from(wanted.end - wanted.start).unwrap_or(usize::MAX);
+        let page = parts.logs.read(execution, wanted.start, PAGE.min(left))?;
+        if page.is_empty() && page.next == wanted.start {
+            break;
         }
-        from = page.next;
+        wanted.start = page.next;
         answer(execution, page, to).await?;
     }
+    Ok(())
 }
 
 /// Follows an execution until it has ended, then the next of its task, until there can be none.
@@ -94,30 +128,52 @@ async fn follow(
     loop {
         let mut updates = parts.engine.updates();
         let mut follower = parts.logs.follow(&execution, from)?;
-        loop {
-            tokio::select! {
-                page = follower.next() => match page? {
-                    Some(page) => {
-                        from = page.next;
-                        answer(&execution, page, to).await?;
-                    }
-                    None => return Ok(()),
-                },
-                update = updates.recv() => {
-                    if matches!(update, Err(RecvError::Closed)) {
-                        return Ok(());
-                    }
-                    if ended(parts, &execution).await {
-                        break;
-                    }
+        while !ended(parts, &execution).await {
+            let changed = task_changed(&mut updates, &execution.task);
+            tokio::pin!(changed);
+            loop {
+                tokio::select! {
+                    page = follower.next() => match page? {
+                        Some(page) => {
+                            from = page.next;
+                            answer(&execution, page, to).await?;
+                        }
+                        None => return Ok(()),
+                    },
+                    goes_on = &mut changed => match goes_on {
+                        true => break,
+                        false => return Ok(()),
+                    },
+                    () = to.closed() => return Err(Ended::Gone),
                 }
-                () = to.closed() => return Err(Ended::Gone),
             }
         }
-        rest(parts, &execution, from, to).await?;
+        // What came between the last page and the end.
+        range(parts, &execution, from..u64::MAX, to).await?;
         match next(parts, &execution).await {
             Some(next) => (execution, from) = (next, 0),
             None => return Ok(()),
+        }
+    }
+}
+
+/// Waits for a change of this task: with many agents there are many of others. False where the
+/// program is ending.
+async fn task_changed(updates: &mut Receiver<Arc<Update>>, task: &TaskId) -> bool {
+    loop {
+        match updates.recv().await {
+            Ok(update) => {
+                if update
+                    .change
+                    .tasks
+                    .iter()
+                    .any(|one| one.id == task.as_str())
+                {
+                    return true;
+                }
+            }
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
         }
     }
 }
@@ -131,17 +187,6 @@ async fn ended(parts: &Parts, execution: &ExecutionId) -> bool {
             .is_none_or(|record| record.state.is_finished())
     });
     ended.await.unwrap_or(true)
-}
-
-/// What came between the last page and the end.
-async fn rest(
-    parts: &Parts,
-    execution: &ExecutionId,
-    from: u64,
-    to: &Answers,
-) -> Result<(), Ended> {
-    let page = parts.logs.read(execution, from, usize::MAX)?;
-    answer(execution, page, to).await
 }
 
 /// Waits for the next execution of the task; none where there can be no other.
@@ -164,7 +209,7 @@ async fn next(parts: &Parts, execution: &ExecutionId) -> Option<ExecutionId> {
                 number,
             });
         }
-        if !may_go_on || matches!(updates.recv().await, Err(RecvError::Closed)) {
+        if !may_go_on || !task_changed(&mut updates, &execution.task).await {
             return None;
         }
     }
@@ -178,6 +223,7 @@ async fn answer(execution: &ExecutionId, page: Page, to: &Answers) -> Result<(),
         execution: execution.to_string(),
         dropped: page.lost,
         lines: page.lines.into_iter().map(Into::into).collect(),
+        numbers: page.numbers,
     };
     to.send(Ok(answer)).await.map_err(|_| Ended::Gone)
 }

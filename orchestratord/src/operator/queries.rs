@@ -122,10 +122,16 @@ fn any_task(world: &World, text: &str) -> Result<TaskId, Status> {
         .ok_or_else(|| actions::no_task(text))
 }
 
-/// The execution whose log is meant, and whether more of the task may come.
-pub(super) fn log_of(world: &World, request: &v1::LogsRequest) -> Result<Vec<ExecutionId>, Status> {
-    let id = if request.task.is_empty() {
-        let agent = request.agent.parse().map_err(|error| {
+/// The executions whose logs are meant: those of a task, or of what an agent works on; or the only
+/// one with this number.
+pub(super) fn log_of(
+    world: &World,
+    task: &str,
+    agent: &str,
+    only: u32,
+) -> Result<Vec<ExecutionId>, Status> {
+    let id = if task.is_empty() {
+        let agent = agent.parse().map_err(|error| {
             Status::invalid_argument(format!("name a task or an agent: {error}"))
         })?;
         let working = world
@@ -139,13 +145,20 @@ pub(super) fn log_of(world: &World, request: &v1::LogsRequest) -> Result<Vec<Exe
         };
         working.or_else(|| last().map(|task| task.id.clone()))
     } else {
-        Some(any_task(world, &request.task)?)
+        Some(any_task(world, task)?)
     };
     let id = id.ok_or_else(|| Status::not_found("the agent has no task"))?;
     let (task, _) = world
         .whole_task(&id)
         .ok_or_else(|| Status::not_found(format!("there is no task {id}")))?;
+    if only > task.executions {
+        let last = task.executions;
+        return Err(Status::not_found(format!(
+            "there is no execution {only} of task {id}: it has {last}"
+        )));
+    }
     Ok((1..=task.executions)
+        .filter(|number| only == 0 || only == *number)
         .map(|number| ExecutionId {
             task: id.clone(),
             number,

@@ -209,12 +209,28 @@ impl v1::operator_server::Operator for OperatorService {
         let executions = self
             .0
             .engine
-            .read(move |world| queries::log_of(world, &of))
+            .read(move |world| queries::log_of(world, &of.task, &of.agent, of.execution))
             .await;
         let executions = executions.map_err(ending)??;
         let (to, answers) = mpsc::channel(ANSWERS);
         tokio::spawn(super::logs::send(self.0.clone(), executions, request, to));
         Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn search_logs(
+        &self,
+        request: Request<v1::SearchLogsRequest>,
+    ) -> Result<Response<v1::SearchLogsResponse>, Status> {
+        let request = request.into_inner();
+        let of = request.clone();
+        let executions = self
+            .0
+            .engine
+            .read(move |world| queries::log_of(world, &of.task, &of.agent, of.execution))
+            .await;
+        let executions = executions.map_err(ending)??;
+        let found = super::search::search(&self.0.logs, executions, request);
+        found.await.map(Response::new)
     }
 
     async fn events(

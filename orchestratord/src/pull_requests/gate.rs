@@ -165,6 +165,7 @@ impl Gate {
     /// The findings, or why it could not be checked now.
     pub async fn check(&self, input: &GateInput<'_>, pack: File) -> Result<Accepted, GateError> {
         let anchors = anchors(input).await?;
+        let _moving = input.mirror.moving().await;
         let quarantine = Quarantine::make(&self.root, input.mirror).await?;
         failpoint!("git::quarantine_made");
         let secrets = Secrets::new(input.known_secrets)

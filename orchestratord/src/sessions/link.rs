@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
-use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update};
+use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply};
 use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
@@ -147,7 +147,7 @@ struct Link {
     asked: Asked,
     /// What to say first; said when the agent reads already.
     first: Orders,
-    updates: broadcast::Receiver<Arc<Update>>,
+    orders: broadcast::Receiver<Orders>,
     packs: JoinSet<()>,
     /// What an agent may be silent for: a frozen one keeps its link open.
     away: Duration,
@@ -197,7 +197,11 @@ impl Link {
             Ok(_) => return Err(Status::permission_denied("this agent is not wanted")),
             Err(stopped) => return Err(Status::unavailable(stopped.to_string())),
         };
-        let (orders, updates) = watch(&parts.engine, &agent).await?;
+        let (first, orders) = parts
+            .engine
+            .orders(&agent)
+            .await
+            .map_err(|stopped| Status::unavailable(stopped.to_string()))?;
         let welcome = v1::to_agent::Message::Welcome(v1::Welcome {
             orchestratord_version: env!("CARGO_PKG_VERSION").into(),
             protocol: PROTOCOL,
@@ -208,7 +212,6 @@ impl Link {
         let away = parts.briefing.config.agents.away;
         // A look that is late by as much as two says that we were the ones who slept.
         let silence = Silence::new(away, away * 3 / LOOKS, Duration::ZERO);
-        let first = orders;
         let begun = Self {
             agent,
             link,
@@ -218,7 +221,7 @@ impl Link {
             asks,
             asked: Asked::since(crate::app::now()),
             first,
-            updates,
+            orders,
             packs,
             away,
             begun: Instant::now(),
@@ -249,7 +252,7 @@ impl Link {
                 Some(reply) = commits.next(), if !commits.is_empty() => {
                     self.committed(reply, &mut commits).await
                 }
-                update = self.updates.recv() => self.updated(update).await,
+                orders = self.orders.recv() => self.ordered(orders).await,
                 Some(ask) = self.asks.recv() => self.ask(ask).await,
                 Some(_) = self.packs.join_next(), if !self.packs.is_empty() => true,
                 _ = looks.tick() => self.is_heard(commits.len() < IN_FLIGHT),
@@ -375,21 +378,19 @@ impl Link {
         }
     }
 
-    async fn updated(&mut self, update: Result<Arc<Update>, broadcast::error::RecvError>) -> bool {
-        match update {
-            Ok(update) => match update.orders.get(&self.agent) {
-                Some(orders) => self.follow(orders.clone()).await,
-                None => true,
-            },
+    async fn ordered(&mut self, orders: Result<Orders, broadcast::error::RecvError>) -> bool {
+        match orders {
+            Ok(orders) => self.follow(orders).await,
             Err(broadcast::error::RecvError::Lagged(_)) => {
-                match watch(&self.parts.engine, &self.agent).await {
-                    Ok((orders, updates)) => {
-                        self.updates = updates;
-                        self.follow(orders).await
+                match self.parts.engine.orders(&self.agent).await {
+                    Ok((now, changes)) => {
+                        self.orders = changes;
+                        self.follow(now).await
                     }
                     Err(_) => false,
                 }
             }
+            // A newer link of the agent has its place.
             Err(broadcast::error::RecvError::Closed) => false,
         }
     }
@@ -525,19 +526,10 @@ async fn log(logs: &Logs, seq: u64, record: &mut records::Record) -> Result<(), 
         } else {
             logs.append(&execution, seq, &lines)?;
         }
-        logs.sync()
+        logs.sync(&execution)
     });
     match written.await {
         Ok(written) => written.map_err(|error| error.to_string()),
         Err(broken) => Err(broken.to_string()),
     }
-}
-
-async fn watch(
-    engine: &Engine,
-    agent: &AgentId,
-) -> Result<(Orders, broadcast::Receiver<Arc<Update>>), Status> {
-    let agent = agent.clone();
-    let watched = engine.watch(move |world| world.orders(&agent)).await;
-    watched.map_err(|stopped| Status::unavailable(stopped.to_string()))
 }

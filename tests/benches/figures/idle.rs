@@ -68,7 +68,7 @@ pub(crate) async fn programs(table: &mut Table) -> Result<()> {
 }
 
 /// A number of `/proc/PID/status`.
-fn status(pid: Pid, name: &str) -> Result<u64> {
+pub(crate) fn status(pid: Pid, name: &str) -> Result<u64> {
     number(Path::new(&format!("/proc/{pid}/status")), name)
 }
 

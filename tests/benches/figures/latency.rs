@@ -16,7 +16,7 @@ use crate::sight::{swept, taskings, until};
 use crate::table::{Samples, Table};
 
 /// A turn that changes nothing: it ends, waits for a person, and leaves its agent free.
-const NOTHING: &str = "Please.\n\n```script\nsay Nothing to do.\n```\n";
+pub(crate) const NOTHING: &str = "Please.\n\n```script\nsay Nothing to do.\n```\n";
 /// Runs before the ones that count.
 const WARM: usize = 5;
 

@@ -3,12 +3,15 @@
 //!
 //! Real programs, process runtime, scripted coding CLI, every commit durable.
 
+mod agents;
 mod gate;
 mod gateway;
 mod idle;
 mod latency;
+mod logs;
 mod many;
 mod sight;
+mod simulated;
 mod table;
 mod terminal;
 
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
 /// Measures a figure, or some.
 type Row = for<'a> fn(&'a mut Table) -> LocalBoxFuture<'a, Result<()>>;
 
-const ROWS: [(&str, Row); 9] = [
+const ROWS: [(&str, Row); 11] = [
     ("local_issue", |table| Box::pin(latency::local_issue(table))),
     ("webhook", |table| Box::pin(latency::webhook(table))),
     ("burst", |table| Box::pin(latency::burst(table))),
@@ -54,6 +57,8 @@ const ROWS: [(&str, Row); 9] = [
     ("finished_tasks", |table| {
         Box::pin(many::finished_tasks(table))
     }),
+    ("agents", |table| Box::pin(agents::thousand(table))),
+    ("logs", |table| Box::pin(logs::million(table))),
     ("gate_pack", |table| Box::pin(gate::pack(table))),
     ("idle", |table| Box::pin(idle::programs(table))),
     ("demo", |table| Box::pin(async { idle::demo(table) })),

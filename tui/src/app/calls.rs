@@ -6,8 +6,8 @@ use cloud_code_proto::v1;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::effect::{Ask, Effect};
-use crate::event::Reply;
+use crate::effect::{Ask, Effect, Find};
+use crate::event::{Found, Reply};
 use crate::link::Client;
 use crate::state::LogSource;
 
@@ -22,6 +22,9 @@ const EARLIER: u32 = 500;
 
 /// Lines of a log that are asked for at once.
 const TAIL: u32 = 20_000;
+
+/// Lines that are shown before and behind one that the daemon found.
+const AROUND: u32 = 1_000;
 
 /// The calls that are under way.
 #[derive(Debug)]
@@ -114,6 +117,10 @@ async fn perform(
             let answer = call(client, async |mut client| client.list_tasks(request).await).await;
             Reply::Finished(answer.map(|list| list.tasks))
         }
+        Effect::FindInLog(find) => {
+            let answer = found(client, &find).await;
+            Reply::Found { find, answer }
+        }
         Effect::FollowLog { stream, source } => {
             let why = follow(client, stream, source, replies).await?;
             Reply::LogEnded { stream, why }
@@ -175,6 +182,53 @@ pub(crate) fn sentence(status: &tonic::Status) -> String {
     }
 }
 
+/// The next line that has the text, or the first from the other end.
+async fn found(client: Option<Client>, find: &Find) -> Result<Option<Found>, String> {
+    let mut wanted = v1::SearchLogsRequest {
+        execution: find.attempt,
+        text: find.text.clone(),
+        from: find.from,
+        backwards: find.backwards,
+        limit: 1,
+        ..v1::SearchLogsRequest::default()
+    };
+    match &find.source {
+        LogSource::Task(task) => wanted.task.clone_from(task),
+        LogSource::Agent(agent) => wanted.agent.clone_from(agent),
+    }
+    let search = async |request: v1::SearchLogsRequest| {
+        let ask = async |mut client: Client| client.search_logs(request).await;
+        call(client.clone(), ask).await
+    };
+    let mut answer = search(wanted.clone()).await?;
+    if answer.hits.is_empty() && answer.total > 0 {
+        wanted.from = if find.backwards { u64::MAX } else { 0 };
+        answer = search(wanted.clone()).await?;
+    }
+    let Some(hit) = answer.hits.into_iter().next() else {
+        return Ok(None);
+    };
+    let around = v1::LogsRequest {
+        task: wanted.task,
+        agent: wanted.agent,
+        execution: wanted.execution,
+        from: hit.number.saturating_sub(u64::from(AROUND)),
+        limit: 2 * AROUND,
+        ..v1::LogsRequest::default()
+    };
+    let mut lines = call(client, async |mut client| client.logs(around).await).await?;
+    let mut part = Vec::new();
+    while let Some(response) = lines.message().await.map_err(|status| sentence(&status))? {
+        part.push(response);
+    }
+    Ok(Some(Found {
+        execution: hit.execution,
+        number: hit.number,
+        total: answer.total,
+        part,
+    }))
+}
+
 async fn follow(
     client: Option<Client>,
     stream: u64,
@@ -190,6 +244,7 @@ async fn follow(
         agent,
         follow: true,
         tail: TAIL,
+        ..v1::LogsRequest::default()
     };
     let opened = call(client, async |mut client| client.logs(request).await).await;
     let mut lines = match opened {

@@ -258,6 +258,15 @@ pub(super) fn line(execution: &str, line: &v1::LogLine) -> Value {
     })
 }
 
+/// A line of a log that was searched for.
+pub(super) fn hit(hit: &v1::LogHit, wire: &v1::LogLine) -> Value {
+    let mut line = line(&hit.execution, wire);
+    if let Value::Object(fields) = &mut line {
+        fields.insert("number".to_owned(), hit.number.into());
+    }
+    line
+}
+
 /// What was spent on one day for one combination.
 pub(super) fn cost(row: &v1::CostRow) -> Value {
     json!({

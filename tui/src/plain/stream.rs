@@ -27,6 +27,7 @@ pub(super) async fn logs(
         agent: String::new(),
         follow,
         tail,
+        ..v1::LogsRequest::default()
     };
     let refused = |status: tonic::Status| Failure::status(&status, About::Task(task));
     let mut stream = client.logs(request).await.map_err(refused)?.into_inner();
@@ -39,12 +40,54 @@ pub(super) async fn logs(
                 out.record(&json::line(&response.execution, wire))?;
                 continue;
             }
-            let line = Line::new(wire);
-            let (at, letter, word) = (clock(line.at_ms), line.letter(), line.word());
-            out.line(&format!("{at} {letter} {word:<4} {}", line.text))?;
+            out.line(&shown(wire))?;
         }
     }
     Ok(())
+}
+
+/// Shows the lines of a task's logs that have a text. They are found where the logs are.
+pub(super) async fn search(
+    mut client: Client,
+    task: &str,
+    text: &str,
+    out: Out,
+) -> Result<(), Failure> {
+    let request = v1::SearchLogsRequest {
+        task: task.to_owned(),
+        text: text.to_owned(),
+        ..v1::SearchLogsRequest::default()
+    };
+    let refused = |status: tonic::Status| Failure::status(&status, About::Task(task));
+    let found = client.search_logs(request).await.map_err(refused)?;
+    let found = found.into_inner();
+    for hit in &found.hits {
+        let wire = hit.line.clone().unwrap_or_default();
+        if out.json {
+            out.record(&json::hit(hit, &wire))?;
+        } else {
+            let place = format!("{}:{}", hit.execution, hit.number);
+            out.line(&format!("{} {}", SafeText::new(&place), shown(&wire)))?;
+        }
+    }
+    let count = u64::try_from(found.hits.len()).unwrap_or(u64::MAX);
+    if found.total > count && !out.json {
+        out.line(&format!("… the first {count} of {} lines", found.total))?;
+    }
+    if found.unread > 0 && !out.json {
+        let unread = found.unread;
+        out.line(&format!(
+            "… {unread} lines are damaged on disk, and were not searched"
+        ))?;
+    }
+    Ok(())
+}
+
+/// A line of a log.
+fn shown(wire: &v1::LogLine) -> String {
+    let line = Line::new(wire);
+    let (at, letter, word) = (clock(line.at_ms), line.letter(), line.word());
+    format!("{at} {letter} {word:<4} {}", line.text)
 }
 
 /// Shows events.

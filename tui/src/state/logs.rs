@@ -1,6 +1,8 @@
-//! The log that is open: lines as they come in, the oldest forgotten first.
+//! The log that is open: lines as they come in, the oldest forgotten first; or a part of it around a
+//! line that the daemon found.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use cloud_code_proto::v1;
 
@@ -29,6 +31,25 @@ pub(crate) struct Line {
     pub category: v1::LogCategory,
     /// What.
     pub text: SafeText,
+    /// Where it is in the log, where the daemon says so.
+    pub place: Option<Place>,
+}
+
+/// Where a line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The execution that it is of.
+    pub execution: Arc<str>,
+    /// Its number there.
+    pub number: u64,
+}
+
+impl Place {
+    /// The number of the execution within its task.
+    #[must_use]
+    pub(crate) fn attempt(&self) -> Option<u32> {
+        self.execution.rsplit_once('.')?.1.parse().ok()
+    }
 }
 
 impl Line {
@@ -41,6 +62,17 @@ impl Line {
             category: v1::LogCategory::try_from(wire.category)
                 .unwrap_or(v1::LogCategory::Unspecified),
             text: SafeText::new(&wire.text),
+            place: None,
+        }
+    }
+
+    /// Whether it has a text: in either case, unless the text has capitals.
+    #[must_use]
+    pub(crate) fn has(&self, text: &str) -> bool {
+        let line = self.text.as_str();
+        match text.to_lowercase() == text {
+            true => line.to_lowercase().contains(text),
+            false => line.contains(text),
         }
     }
 
@@ -82,6 +114,8 @@ pub(crate) struct Logs {
     pub lost: u64,
     /// Why the stream ended, where it did.
     pub ended: Option<String>,
+    /// It is a part of the log that was asked for, and nothing comes.
+    pub part: bool,
     lines: VecDeque<Line>,
     first: u64,
     stream: u64,
@@ -126,13 +160,53 @@ impl Logs {
         if !response.execution.is_empty() {
             response.execution.clone_into(&mut self.execution);
         }
-        for line in &response.lines {
+        let execution: Arc<str> = response.execution.as_str().into();
+        for (index, line) in response.lines.iter().enumerate() {
             if self.lines.len() == KEPT {
                 self.lines.pop_front();
                 self.first += 1;
             }
-            self.lines.push_back(Line::new(line));
+            let number = response.numbers.get(index);
+            self.lines.push_back(Line {
+                place: number.map(|number| Place {
+                    execution: execution.clone(),
+                    number: *number,
+                }),
+                ..Line::new(line)
+            });
         }
+    }
+
+    /// Shows a part of the log instead. What its stream still sends is ignored.
+    pub(crate) fn show(&mut self, part: &[v1::LogsResponse]) {
+        let (source, stream) = (self.source.take(), self.stream + 1);
+        *self = Self {
+            source,
+            stream,
+            part: true,
+            ..Self::default()
+        };
+        for response in part {
+            self.extend(stream, response);
+        }
+    }
+
+    /// The number here of the line at this place, where it is kept.
+    #[must_use]
+    pub(crate) fn find(&self, execution: &str, number: u64) -> Option<u64> {
+        let is = |line: &Line| {
+            let place = line.place.as_ref();
+            place.is_some_and(|place| *place.execution == *execution && place.number == number)
+        };
+        let at = self.lines.iter().position(is)?;
+        Some(self.first + u64::try_from(at).ok()?)
+    }
+
+    /// The line with this number here.
+    #[must_use]
+    pub(crate) fn line(&self, number: u64) -> Option<&Line> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.lines.get(at)
     }
 
     /// Takes the end of a stream.
@@ -143,7 +217,6 @@ impl Logs {
     }
 
     /// The number of the stream that is open.
-    #[cfg(test)]
     pub(crate) fn stream(&self) -> u64 {
         self.stream
     }

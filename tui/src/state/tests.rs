@@ -140,6 +140,7 @@ fn another_stream_of_a_log_is_not_listened_to() {
         execution: "b-1".to_owned(),
         lines: synthetic::log(synthetic::NOW),
         dropped: 2,
+        ..v1::LogsResponse::default()
     };
     logs.extend(old, &response);
     assert_eq!((logs.lines().len(), logs.lost), (0, 0));

@@ -2,6 +2,7 @@
 
 use cloud_code_proto::v1;
 
+use super::moves;
 use crate::effect::{Ask, Effect};
 use crate::event::Reply;
 use crate::state::State;
@@ -34,6 +35,10 @@ pub(super) fn hear(state: &mut State, ui: &mut Ui, reply: Reply, now: Now) -> Ve
             }
         }
         Reply::Finished(Err(why)) => ui.say(Tone::Error, why),
+        Reply::Found { find, answer } => match answer {
+            Ok(found) => moves::found(state, ui, &find, found),
+            Err(why) => ui.say(Tone::Error, why),
+        },
         Reply::Lines { stream, response } => {
             let fresh = state.logs.lines().is_empty();
             state.logs.extend(stream, &response);

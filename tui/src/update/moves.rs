@@ -2,7 +2,8 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Find};
+use crate::event::Found;
 use crate::keymap::Key;
 use crate::selection;
 use crate::state::State;
@@ -47,8 +48,14 @@ fn scroll_log(state: &State, ui: &mut Ui, by: isize) {
     ui.logs.follow = by > 0 && ui.logs.top == last;
 }
 
-/// Stays at the end of the log, or holds it still.
-pub(super) fn follow(state: &State, ui: &mut Ui) -> Vec<Effect> {
+/// Stays at the end of the log, or holds it still; of a part of it, goes to the end.
+pub(super) fn follow(state: &mut State, ui: &mut Ui) -> Vec<Effect> {
+    if let Some(source) = state.logs.source.clone().filter(|_| state.logs.part) {
+        ui.logs.follow = true;
+        ui.logs.hit = None;
+        let stream = state.logs.open(source.clone());
+        return vec![Effect::FollowLog { stream, source }];
+    }
     ui.logs.follow = !ui.logs.follow;
     let page = u64::try_from(ui.page).unwrap_or(1);
     ui.logs.top = state
@@ -106,42 +113,92 @@ pub(super) fn back(state: &mut State, ui: &mut Ui) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Goes to the next or the previous line that was searched for.
+/// Goes to the next or the previous line that was searched for. What is not here, the daemon has.
 pub(super) fn find(state: &State, ui: &mut Ui, forward: bool) -> Vec<Effect> {
-    let wanted = ui.logs.search.to_lowercase();
+    let wanted = ui.logs.search.clone();
     if wanted.is_empty() {
         return Vec::new();
     }
-    let first = state.logs.first();
     let from = ui.logs.hit.unwrap_or(ui.logs.top);
-    let lines = state.logs.lines();
+    let lines = state.logs.lines().iter().zip(state.logs.first()..);
     let hits = lines
-        .iter()
-        .zip(first..)
-        .filter(|(line, _)| line.text.as_str().to_lowercase().contains(&wanted))
+        .filter(|(line, _)| line.has(&wanted))
         .map(|(_, number)| number);
-    let hit = if forward {
-        hits.clone()
-            .find(|number| *number > from)
-            .or_else(|| hits.clone().next())
+    let ahead = if forward {
+        hits.clone().find(|number| *number > from)
     } else {
-        hits.clone()
-            .filter(|number| *number < from)
-            .last()
-            .or_else(|| hits.clone().last())
+        hits.clone().filter(|number| *number < from).last()
     };
-    let Some(hit) = hit else {
-        ui.logs.hit = None;
-        ui.say(crate::ui::Tone::Info, format!("no line has {wanted:?}"));
-        return Vec::new();
+    if let Some(hit) = ahead {
+        stand_at(state, ui, hit);
+    } else if let Some(find) = elsewhere(state, ui, forward) {
+        return vec![Effect::FindInLog(find)];
+    } else {
+        // Nobody knows of more than is here.
+        let round = if forward {
+            hits.clone().next()
+        } else {
+            hits.last()
+        };
+        match round {
+            Some(hit) => stand_at(state, ui, hit),
+            None => nowhere(ui, &wanted),
+        }
+    }
+    Vec::new()
+}
+
+/// What the daemon is asked, where it says of its lines where they are.
+fn elsewhere(state: &State, ui: &Ui, forward: bool) -> Option<Find> {
+    let logs = &state.logs;
+    let from = ui.logs.hit.or_else(|| match forward {
+        true => logs.end().checked_sub(1),
+        false => Some(logs.first()),
+    })?;
+    let place = logs.line(from)?.place.as_ref()?;
+    Some(Find {
+        stream: logs.stream(),
+        source: logs.source.clone()?,
+        attempt: place.attempt()?,
+        text: ui.logs.search.clone(),
+        from: place.number + u64::from(forward),
+        backwards: !forward,
+    })
+}
+
+/// Takes what the daemon found.
+pub(super) fn found(state: &mut State, ui: &mut Ui, find: &Find, found: Option<Found>) {
+    if find.stream != state.logs.stream() || find.text != ui.logs.search {
+        return;
+    }
+    let Some(found) = found else {
+        nowhere(ui, &find.text);
+        return;
     };
+    ui.logs.total = Some(found.total);
+    if let Some(hit) = state.logs.find(&found.execution, found.number) {
+        stand_at(state, ui, hit);
+        return;
+    }
+    state.logs.show(&found.part);
+    ui.logs.top = state.logs.first();
+    if let Some(hit) = state.logs.find(&found.execution, found.number) {
+        stand_at(state, ui, hit);
+    }
+}
+
+fn stand_at(state: &State, ui: &mut Ui, hit: u64) {
     ui.logs.hit = Some(hit);
     ui.logs.follow = false;
     let page = u64::try_from(ui.page).unwrap_or(1);
     if hit < ui.logs.top || hit >= ui.logs.top + page {
-        ui.logs.top = hit.saturating_sub(page / 2).max(first);
+        ui.logs.top = hit.saturating_sub(page / 2).max(state.logs.first());
     }
-    Vec::new()
+}
+
+fn nowhere(ui: &mut Ui, wanted: &str) {
+    ui.logs.hit = None;
+    ui.say(crate::ui::Tone::Info, format!("no line has {wanted:?}"));
 }
 
 /// A key for the help.

@@ -57,7 +57,10 @@ fn narrow(state: &State, ui: &mut Ui, line: &LinePrompt) {
         (LineKind::Filter, Screen::Fleet) => ui.fleet_filter = text,
         (LineKind::Filter, Screen::Tasks) => ui.tasks_filter = text,
         (LineKind::Filter, Screen::Activity) => ui.activity_filter = text,
-        (LineKind::Search, _) => ui.logs.search = text,
+        (LineKind::Search, _) => {
+            ui.logs.search = text;
+            ui.logs.total = None;
+        }
         (LineKind::LogFilter, _) => ui.logs.filter = text,
         (LineKind::Filter | LineKind::CostLimit(_) | LineKind::TokenLimit(_), _) => return,
     }

@@ -9,6 +9,7 @@ use crate::synthetic;
 use crate::theme::ThemeName;
 use crate::ui::{ARMING, DraftKey, TaskTab};
 
+mod found;
 mod history;
 mod priority;
 
@@ -498,7 +499,7 @@ fn a_search_goes_round() {
     let stream = *stream;
     desk.event(Event::Reply(Reply::Lines { stream, response }));
     desk.press("/");
-    desk.write("COOKIE");
+    desk.write("cookie");
     desk.press("enter");
     assert_eq!(desk.ui.logs.hit, Some(6));
     desk.press("n");

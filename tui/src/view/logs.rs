@@ -108,7 +108,9 @@ fn heading(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
         right.push(span(format!("only {}  ", ui.logs.filter), Role::Accent));
     }
     if !ui.logs.search.is_empty() {
-        right.push(span(format!("/{}  ", ui.logs.search), Role::Accent));
+        let total = ui.logs.total.map(|total| format!(" ({total} lines)"));
+        let total = total.unwrap_or_default();
+        right.push(span(format!("/{}{total}  ", ui.logs.search), Role::Accent));
     }
     if state.logs.lost > 0 {
         right.push(span(
@@ -117,6 +119,7 @@ fn heading(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
         ));
     }
     right.push(match (&state.logs.ended, ui.logs.follow) {
+        _ if state.logs.part => span("a part of it (f goes to the end) ", Role::ToastWarn),
         (Some(why), _) => span(format!("ended: {why} "), Role::Muted),
         (None, true) => span("following ", Role::Working),
         (None, false) => {

@@ -36,6 +36,7 @@ fn fleet() -> State {
         execution: "s6y9v7mn-2".to_owned(),
         lines: synthetic::log(synthetic::NOW),
         dropped: 12,
+        ..v1::LogsResponse::default()
     };
     state.logs.extend(stream, &response);
     state
@@ -401,6 +402,7 @@ fn hostile() -> State {
         execution: evil(),
         lines: vec![line; 30],
         dropped: 0,
+        ..v1::LogsResponse::default()
     };
     state.logs.extend(stream, &response);
     state

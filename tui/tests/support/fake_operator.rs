@@ -214,7 +214,7 @@ impl Operator for Service {
         let first = v1::LogsResponse {
             execution: "s6y9v7mn-2".to_owned(),
             lines: synthetic::log(self.0.now),
-            dropped: 0,
+            ..v1::LogsResponse::default()
         };
         let first = stream::once(async { Ok(first) });
         if request.into_inner().follow {
@@ -224,6 +224,26 @@ impl Operator for Service {
             return Ok(Response::new(Box::pin(first.chain(rest))));
         }
         Ok(Response::new(Box::pin(first)))
+    }
+
+    async fn search_logs(
+        &self,
+        request: Request<v1::SearchLogsRequest>,
+    ) -> Result<Response<v1::SearchLogsResponse>, Status> {
+        let text = request.into_inner().text;
+        let lines = (0..).zip(synthetic::log(self.0.now));
+        let hits = lines.filter(|(_, line)| line.text.contains(&text));
+        let hits = hits.map(|(number, line)| v1::LogHit {
+            execution: "s6y9v7mn-2".to_owned(),
+            number,
+            line: Some(line),
+        });
+        let hits: Vec<v1::LogHit> = hits.collect();
+        Ok(Response::new(v1::SearchLogsResponse {
+            total: 2 * hits.len() as u64,
+            hits,
+            unread: 3,
+        }))
     }
 
     async fn events(

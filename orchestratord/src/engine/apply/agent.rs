@@ -113,7 +113,7 @@ impl World {
             self.tell_along();
         }
         if news {
-            let live = self.live_mut(agent);
+            let live = self.heard_of(agent);
             live.vitals = vitals;
             live.told_at = now;
         }
@@ -165,7 +165,6 @@ impl World {
 
     /// Takes the number if it is the next one of the agent's spool; else says what to answer.
     fn next_in_spool(&mut self, agent: &AgentId, seq: u64) -> Result<(), Reply> {
-        let now = self.now;
         let spool = self
             .agents
             .get_mut(agent)
@@ -183,7 +182,7 @@ impl World {
         }
         spool.seq = seq;
         self.changes.agents.insert(agent.clone());
-        self.live_mut(agent).last_heard = Some(now);
+        self.heard_of(agent);
         Ok(())
     }
 

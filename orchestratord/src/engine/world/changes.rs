@@ -29,8 +29,18 @@ pub(crate) struct Changes {
     pub(crate) retired: Vec<cloud_code_domain::task::Task>,
     /// Agents whose live record has changed.
     pub(crate) live: BTreeSet<AgentId>,
+    /// Something was applied that more may follow from than what it changed itself.
+    pub(crate) more: bool,
     /// What the group counted; commits are not in it.
     pub(crate) counted: Meters,
+}
+
+impl Changes {
+    /// Whether only agents that work were heard of: nothing can be placed because of it, nothing is
+    /// over, and no time is waited for.
+    pub(crate) fn routine(&self) -> bool {
+        !self.more
+    }
 }
 
 /// `T` or its absence under a key becomes a put or a delete.

@@ -83,6 +83,8 @@ pub(super) const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("[accounts.main]", "[secrets]\nkey_file = \"github.token\"\n[accounts.main]", "secrets.key_file", "64 hexadecimal"),
     ("[accounts.main]", "[git]\nname = \"a <b>\"\n[accounts.main]", "git.name", "<"),
     ("[accounts.main]", "[settle]\ngithub_seconds = 0\n[accounts.main]", "settle.github_seconds", "1 to"),
+    ("[accounts.main]", "[logs]\nkeep_days = 0\n[accounts.main]", "logs.keep_days", "1 to"),
+    ("[accounts.main]", "[logs]\nkeep_size = \"9kB\"\n[accounts.main]", "logs.keep_size", "1000000B"),
     ("[accounts.main]", "[prices.m]\ninput = 1e400\noutput = 1\ncache_read = 1\ncache_write = 1\n[accounts.main]", "prices.m.input", "dollars"),
     ("[accounts.main]", "[routing]\nbackend = \"x\"\n[accounts.main]", "routing.backend", "list"),
 ];
