@@ -147,9 +147,7 @@ impl Shared {
             };
             let target = lock(&self.hook).clone();
             let status = match target {
-                Some(target) => {
-                    hooks::send(&http, &target, outgoing.event, &outgoing.body).await
-                }
+                Some(target) => hooks::send(&http, &target, outgoing.event, &outgoing.body).await,
                 None => None,
             };
             let mut log = lock(&self.log);

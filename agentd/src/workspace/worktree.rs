@@ -64,7 +64,29 @@ impl Workspace {
     pub(crate) async fn remove_worktree(&self, path: &Path) -> Result<(), WorkspaceError> {
         remove_tree(path).map_err(failed("remove", path))?;
         if self.repository().join("HEAD").is_file() {
+            self.unlock_record(path)?;
             git::run(&self.repository(), &["worktree", "prune", "--expire=now"]).await?;
+        }
+        Ok(())
+    }
+
+    /// A git that was killed while it made a worktree leaves its record locked, which no pruning
+    /// touches: the branch would be in use there for ever.
+    fn unlock_record(&self, worktree: &Path) -> Result<(), WorkspaceError> {
+        let git_file = worktree.join(".git");
+        let records = fs::read_dir(self.repository().join("worktrees"));
+        for record in records.into_iter().flatten().flatten() {
+            let record = record.path();
+            let of = fs::read_to_string(record.join("gitdir")).unwrap_or_default();
+            if Path::new(of.trim_end()) == git_file {
+                let lock = record.join("locked");
+                match fs::remove_file(&lock) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(failed("remove", &lock)(error));
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+            }
         }
         Ok(())
     }
@@ -247,5 +269,43 @@ impl Identity {
             ("GIT_COMMITTER_NAME", &self.name),
             ("GIT_COMMITTER_EMAIL", &self.email),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worktree_whose_making_was_killed_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(dir.path()).unwrap();
+        workspace.make_clone().await.unwrap();
+        let repository = workspace.repository();
+        let tree = ["hash-object", "-t", "tree", "-w", "/dev/null"];
+        let tree = git::run(&repository, &tree).await.unwrap();
+        let mut commit = git::command(&repository, &["commit-tree", "-m", "Begin", &tree]);
+        let identity = Identity {
+            name: "a".to_owned(),
+            email: "a@b".to_owned(),
+        };
+        identity.put_into(&mut commit);
+        let base = git::finish(commit, "commit-tree").await.unwrap();
+        let base: Oid = base.trim().parse().unwrap();
+        let task = "k3f9x2ab".parse().unwrap();
+        let worktree = Worktree {
+            path: workspace.task(&task).work(),
+            branch: "cloud-code/1".to_owned(),
+        };
+        workspace.fresh_worktree(&worktree, &base).await.unwrap();
+        let record = repository.join("worktrees/work");
+        for made in [true, false] {
+            fs::write(record.join("locked"), "initializing").unwrap();
+            if !made {
+                remove_tree(&worktree.path).unwrap();
+            }
+            workspace.fresh_worktree(&worktree, &base).await.unwrap();
+            assert!(worktree.is_usable().await);
+        }
     }
 }

@@ -275,7 +275,9 @@ impl EffectRecord {
     pub fn believed<T>(&self, outcome: Outcome<T>, now: Timestamp) -> Outcome<T> {
         let young = |wanted_at| now.since(wanted_at) < PATIENCE;
         match outcome {
-            Outcome::Refused { why } if self.effect.creates() && self.wanted_at.is_some_and(young) => {
+            Outcome::Refused { why }
+                if self.effect.creates() && self.wanted_at.is_some_and(young) =>
+            {
                 Outcome::Later { why, until: None }
             }
             Outcome::Refused { .. }

@@ -149,7 +149,12 @@ fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
             return PushAnswer::Stale;
         }
         // A server that stumbled in the middle says so in the place where others say no.
-        let stumbled = ["[remote failure]", "internal server error", "(failure)", "timed out"];
+        let stumbled = [
+            "[remote failure]",
+            "internal server error",
+            "(failure)",
+            "timed out",
+        ];
         let lower = words.to_ascii_lowercase();
         if stumbled.iter().any(|reason| lower.contains(reason)) {
             return PushAnswer::Trouble(Trouble::Unknown {

@@ -5,7 +5,7 @@ use cloud_code_domain::issue::{IssueSnapshot, Permission};
 use cloud_code_tests::forge::Fault;
 use orchestratord::ports::IssueTracker;
 
-use super::{LABEL, Scene, is_later, is_refused, trouble};
+use super::{LABEL, Scene, is_later, trouble};
 
 async fn read(scene: &Scene, number: u64) -> Result<IssueSnapshot> {
     let issue = scene.github.issue(number).await?;

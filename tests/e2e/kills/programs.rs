@@ -11,7 +11,7 @@ use super::super::{PROGRAMS, script};
 use super::told_by_the_cli;
 
 /// A local project, and a turn that waits in its middle.
-async fn in_the_middle() -> Result<(Cluster, String)> {
+pub(super) async fn in_the_middle() -> Result<(Cluster, String)> {
     in_the_middle_with(1, "").await
 }
 

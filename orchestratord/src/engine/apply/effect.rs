@@ -104,7 +104,10 @@ impl World {
             .get(key)
             .filter(|record| record.state == EffectState::Pending);
         if let Some(Effect::Comment { task }) = settled.map(|record| record.effect.clone())
-            && self.tasks.get(&task).is_some_and(|task| task.comment_id.is_some())
+            && self
+                .tasks
+                .get(&task)
+                .is_some_and(|task| task.comment_id.is_some())
         {
             self.change_task(&task, |task| task.comment_id = None);
         }

@@ -152,6 +152,9 @@ fn a_clock_that_was_set_back_while_nobody_ran_holds_nothing_up() {
     assert_eq!(found.wanted_at, Some(T0));
     // What was sent settles from now on, and not a year later.
     let sent = comment().started(T0.after(YEAR)).found_at_start(T0);
-    let seen = kept(sent.started(T0).after::<()>(&Outcome::Absent, T0, SETTLE, 0.5));
+    let seen = kept(
+        sent.started(T0)
+            .after::<()>(&Outcome::Absent, T0, SETTLE, 0.5),
+    );
     assert_eq!(seen.not_before, T0.after(SETTLE));
 }
