@@ -318,10 +318,7 @@ fn is_forbidden(c: char) -> bool {
 
 /// Whether a terminal could obey a character, turn or hide text for it, or show nothing for it.
 pub(crate) fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || is_forbidden(c)
-        || is_invisible(c)
-        || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control() || is_forbidden(c) || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether this many characters that combine with their base are more than a terminal is given.

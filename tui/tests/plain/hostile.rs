@@ -58,7 +58,9 @@ impl Enemy {
             }
             call => {
                 let name = "cloudcode.v1.Operator";
-                let service = hostile::CONTRACT.get_service_by_name(name).expect("the service");
+                let service = hostile::CONTRACT
+                    .get_service_by_name(name)
+                    .expect("the service");
                 let method = service.methods().find(|method| method.name() == call);
                 poison.of_nothing(method.expect("a call of the contract").output())
             }
@@ -199,6 +201,14 @@ async fn a_single_poisoned_message_is_harmless_too() {
 
 /// Subcommands that show something; what changes something answers in one sentence.
 fn is_a_look(line: &[&str]) -> bool {
-    let looks = ["tasks", "agents", "accounts", "approvals", "logs", "events", "costs"];
+    let looks = [
+        "tasks",
+        "agents",
+        "accounts",
+        "approvals",
+        "logs",
+        "events",
+        "costs",
+    ];
     looks.contains(&line[0]) || line.contains(&"show")
 }

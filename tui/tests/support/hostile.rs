@@ -67,12 +67,14 @@ pub(crate) fn fields() -> BTreeSet<String> {
             continue;
         }
         for field in message.fields() {
-            match field.kind() {
-                Kind::String => {
-                    names.insert(field.full_name().to_owned());
-                }
-                Kind::Message(inner) => messages.push(inner),
-                kind => assert_ne!(kind, Kind::Bytes, "{}: no answer has bytes", field.full_name()),
+            let kind = field.kind();
+            if let Kind::Message(inner) = kind {
+                messages.push(inner);
+            } else if kind == Kind::String {
+                names.insert(field.full_name().to_owned());
+            } else {
+                let name = field.full_name();
+                assert_ne!(kind, Kind::Bytes, "{name}: bytes are shown nowhere yet");
             }
         }
     }
@@ -108,10 +110,10 @@ impl Poison<'_> {
     fn fill(&self, message: &mut DynamicMessage) {
         let shape = message.descriptor();
         for field in shape.fields() {
-            match field.kind() {
-                Kind::String if (self.which)(field.full_name()) => self.say(message, &field),
-                Kind::Message(_) => self.fill_inner(message, &field),
-                _ => {}
+            if let Kind::Message(inner) = field.kind() {
+                self.fill_inner(message, &field, inner);
+            } else if field.kind() == Kind::String && (self.which)(field.full_name()) {
+                self.say(message, &field);
             }
         }
     }
@@ -126,10 +128,12 @@ impl Poison<'_> {
         message.set_field(field, value);
     }
 
-    fn fill_inner(&self, message: &mut DynamicMessage, field: &FieldDescriptor) {
-        let Kind::Message(shape) = field.kind() else {
-            return;
-        };
+    fn fill_inner(
+        &self,
+        message: &mut DynamicMessage,
+        field: &FieldDescriptor,
+        shape: MessageDescriptor,
+    ) {
         if field.is_list() {
             let mut list = message.get_field(field).into_owned();
             let items = list.as_list_mut().expect("a list");
@@ -140,7 +144,7 @@ impl Poison<'_> {
                 self.fill(item.as_message_mut().expect("a message"));
             }
             message.set_field(field, list);
-        } else if message.has_field(field) || field.containing_oneof().is_none() || field.is_optional_alone() {
+        } else if message.has_field(field) || !is_a_choice(field) {
             let mut inner = message.get_field(field).into_owned();
             self.fill(inner.as_message_mut().expect("a message"));
             message.set_field(field, inner);
@@ -148,15 +152,11 @@ impl Poison<'_> {
     }
 }
 
-/// A field that stands in no choice but its own absence.
-trait Alone {
-    fn is_optional_alone(&self) -> bool;
-}
-
-impl Alone for FieldDescriptor {
-    fn is_optional_alone(&self) -> bool {
-        self.containing_oneof().is_some_and(|one| one.is_synthetic())
-    }
+/// Whether a field stands in a choice with others: to set it would take away the one that is there.
+fn is_a_choice(field: &FieldDescriptor) -> bool {
+    field
+        .containing_oneof()
+        .is_some_and(|choice| choice.fields().len() > 1)
 }
 
 /// A terminal that takes only what we mean, and remembers the first thing that we do not.
@@ -221,7 +221,11 @@ impl Seen {
 
 impl Perform for Seen {
     fn print(&mut self, c: char) {
-        self.combining = if is_combining(c) { self.combining + 1 } else { 0 };
+        self.combining = if is_combining(c) {
+            self.combining + 1
+        } else {
+            0
+        };
         if is_a_lie(c) || self.combining > 4 {
             self.refuse(|| format!("the character {:x}", u32::from(c)));
         }
