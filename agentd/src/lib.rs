@@ -14,6 +14,8 @@ pub mod config;
 mod credentials;
 mod execution;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 pub mod session;
 mod workspace;
