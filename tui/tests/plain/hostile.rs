@@ -138,6 +138,28 @@ const MORE: [&[&str]; 3] = [
     &["secret", "rm", "npm_token", "read"],
 ];
 
+/// A terminal that takes everything would prove nothing.
+#[test]
+fn the_terminal_that_looks_takes_none_of_the_texts() {
+    for family in hostile::FAMILIES {
+        let mut terminal = Strict::lines();
+        terminal.take(format!("a{family}b").as_bytes());
+        let only_breaks =
+            !family.contains(|c: char| c != '\n' && !c.is_ascii_lowercase() && c != ' ');
+        assert_ne!(terminal.wrong().is_some(), only_breaks, "{family:?}");
+    }
+    for (attributes, taken) in [
+        ("38;2;8;9;5", true),
+        ("1;38;5;8", true),
+        ("31;8", false),
+        ("9", false),
+    ] {
+        let mut terminal = Strict::default();
+        terminal.take(format!("\x1b[{attributes}m").as_bytes());
+        assert_eq!(terminal.wrong().is_none(), taken, "{attributes}");
+    }
+}
+
 async fn check(folder: &Path, line: &[&str], about: &str) -> Said {
     let socket = folder.join("o.sock");
     let mut all = vec!["--socket", socket.to_str().expect("a path")];

@@ -245,8 +245,7 @@ impl Perform for Seen {
             (b"?", 'h' | 'l') => numbers == [2026] || numbers == [25],
             _ => false,
         };
-        // 8 hides what is written, 5 blinks, 9 strikes: none of ours.
-        let hides = last == 'm' && matches!(numbers.as_slice(), [5 | 8 | 9]);
+        let hides = last == 'm' && hides(&numbers);
         if !meant || hides || self.only_lines {
             self.refuse(|| format!("CSI {marks:?} {numbers:?} {last}"));
         }
@@ -263,6 +262,19 @@ impl Perform for Seen {
     fn esc_dispatch(&mut self, marks: &[u8], _ignore: bool, byte: u8) {
         self.refuse(|| format!("ESC {marks:?} {byte:02x}"));
     }
+}
+
+/// Whether one of these attributes blinks, hides or strikes what is written: none of ours.
+fn hides(numbers: &[u16]) -> bool {
+    let mut rest = numbers;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (38 | 48, [2, _, _, _, after @ ..] | [5, _, after @ ..]) => after,
+            (5 | 6 | 8 | 9, _) => return true,
+            _ => after,
+        };
+    }
+    false
 }
 
 /// What moves, turns round or hides text, or shows as nothing. A list of its own, not the client's.
