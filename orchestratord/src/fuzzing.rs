@@ -3,9 +3,41 @@
 use crate::config::GateLimits;
 use crate::pull_requests::{names, scan, tree};
 
+/// Follows a scan: what may be unpacked only grows, and was looked at before.
+struct Follower {
+    length: u64,
+    accepted: u64,
+}
+
+impl scan::Onlooker for Follower {
+    fn blob(&mut self, offset: u64, _content: &[u8]) {
+        assert!(
+            (self.accepted..self.length).contains(&offset),
+            "a blob at {offset}"
+        );
+    }
+
+    fn accepted(&mut self, end: u64) -> std::io::Result<()> {
+        assert!(
+            (self.accepted..=self.length).contains(&end),
+            "accepted up to {end}"
+        );
+        self.accepted = end;
+        Ok(())
+    }
+}
+
 /// Looks through bytes as through a pack.
+///
+/// # Panics
+/// Where more is accepted than there is, or less than before.
 pub fn pack(data: &[u8]) {
-    drop(scan::scan(data, &GateLimits::default()));
+    let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    let mut follower = Follower {
+        length,
+        accepted: 0,
+    };
+    drop(scan::scan(data, &GateLimits::default(), &mut follower));
 }
 
 /// Reads bytes as a tree, and judges its names.
