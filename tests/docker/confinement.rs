@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cloud_code_tests::canary::Canary;
-use cloud_code_tests::cluster::processes_of;
+use cloud_code_tests::cluster::{asked_until, processes_of};
 use cloud_code_tests::docker_cluster::{
     ContainedCli, DockerCluster, PATIENCE, PROJECT, PROVIDER_KEY, PUSH_TOKEN, engine,
 };
@@ -181,8 +181,11 @@ async fn targets(cluster: &DockerCluster, neighbour: &Neighbour, port: u16) -> R
 async fn finds_nothing_beside(cluster: &mut DockerCluster, neighbour: &Neighbour) -> Result<()> {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await?;
     let targets = targets(cluster, neighbour, listener.local_addr()?.port()).await?;
-    let there = tokio::net::TcpStream::connect(format!("{}:8000", neighbour.address)).await;
-    ensure!(there.is_ok(), "the neighbour does not listen: {there:?}");
+    let there = asked_until("a neighbour that listens", async || {
+        let dialled = tokio::net::TcpStream::connect(format!("{}:8000", neighbour.address)).await;
+        Ok(dialled.ok())
+    });
+    there.await?;
     let text = format!("Somebody listens at {}; what is there?", targets.join(" "));
     let issue = cluster.file_issue("Look around", &text);
     cluster.reviewed(issue).await?;

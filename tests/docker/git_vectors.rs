@@ -77,6 +77,7 @@ done
 set_in "$common/config" core.hooksPath "$common/other-hooks"
 set_in "$common/config" include.path "$common/included"
 set_in "$common/config" extensions.worktreeConfig true
+set_in "$own/config.worktree" core.bare false
 mkdir -p "$common/objects/info"
 printf '%s\n' "HOST/state" "HOST/state/mirrors" > "$common/objects/info/alternates"
 evil=$(git commit-tree -m Evil "$(git mktree </dev/null)")
@@ -104,11 +105,16 @@ async fn runs_nothing(cluster: &mut DockerCluster) -> Result<()> {
     let task = cluster.task(issue).await?;
     let operator = cluster.operator()?;
     let checked = |task: &cloud_code_proto::v1::Task| {
-        task.state == "review" || task.blocked_reason == "publish_rejected"
+        ["review", "failed"].contains(&task.state.as_str())
+            || task.blocked_reason == "publish_rejected"
     };
     let ended = operator
         .wait_for(&task, "checked", PATIENCE, checked)
         .await?;
+    ensure!(
+        ended.state != "failed",
+        "it never came to the gate: {ended:?}"
+    );
     if ended.state != "review" {
         operator.act(Operate::Pass(task.clone())).await?;
     }
