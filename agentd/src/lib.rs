@@ -15,6 +15,8 @@ mod credentials;
 mod execution;
 mod failpoint;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 pub mod session;
 mod workspace;

@@ -21,6 +21,8 @@ pub mod credentials;
 pub mod engine;
 mod failpoint;
 pub mod fleet;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod issues;
 pub mod logs;

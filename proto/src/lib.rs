@@ -23,6 +23,10 @@ mod convert;
 
 pub use convert::Malformed;
 
+/// The contract as data, an encoded `FileDescriptorSet`: for whoever has to reach every field of
+/// every message, those to come included.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// The version of both protocols. A peer with another one is told what to do.
 pub const PROTOCOL: u32 = 1;
 

@@ -7,6 +7,7 @@
 
 mod confinement;
 mod faults;
+mod git_vectors;
 mod issues;
 mod workstations;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         confinement::trials(),
         issues::trials(),
         faults::trials(),
+        git_vectors::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()

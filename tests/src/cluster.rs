@@ -34,7 +34,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at what tells nobody that it changed.
 const LOOK: Duration = Duration::from_millis(20);
 /// What webhooks are signed with.
-const WEBHOOK_SECRET: &str = "a-webhook-secret-of-more-than-32-bytes";
+pub const WEBHOOK_SECRET: &str = "a-webhook-secret-of-more-than-32-bytes";
 /// What the model provider is paid with: it may turn up nowhere.
 pub const PROVIDER_KEY: &str = "sk-canary-provider-key-0123456789abcdef";
 

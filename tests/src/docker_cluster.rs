@@ -10,8 +10,10 @@
 //! orchestratord is a process of its own, so that it can be killed. Everything ends with
 //! [`DockerCluster::end`], also what a killed orchestratord left behind.
 
+mod git_record;
 mod setup;
 
+pub use git_record::{GitRecord, Started};
 pub use setup::{ContainedCli, PROVIDER_KEY, PUSH_TOKEN};
 
 use std::path::{Path, PathBuf};
@@ -192,6 +194,7 @@ impl DockerCluster {
         let orchestratord = command
             .arg("--config")
             .arg(self.root.path().join("orchestratord.toml"))
+            .env("PATH", self.search_path()?)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -204,6 +207,32 @@ impl DockerCluster {
 
     fn docker_host(&self) -> String {
         format!("unix://{}/docker.sock", self.root.path().display())
+    }
+
+    /// Our search path, and in front of it where a test may put a program.
+    fn search_path(&self) -> Result<std::ffi::OsString> {
+        let ours = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::iter::once(self.root.path().join("bin"));
+        Ok(std::env::join_paths(
+            first.chain(std::env::split_paths(&ours)),
+        )?)
+    }
+
+    /// From now on every git of the host writes down what it starts.
+    ///
+    /// # Errors
+    /// Where there is no git.
+    pub fn record_git(&self) -> Result<GitRecord> {
+        GitRecord::begin(
+            &self.root.path().join("bin"),
+            self.root.path().join("git.log"),
+        )
+    }
+
+    /// The directory of the installation.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// Ends orchestratord as nothing can prepare for.

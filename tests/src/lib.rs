@@ -1,5 +1,6 @@
 //! The harness: what the end-to-end, fault and contract tests and the demo are made of.
 
+pub mod canary;
 pub mod cluster;
 pub mod coding_cli_cases;
 pub mod coding_cli_run;

@@ -5,15 +5,24 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// Runs git in a directory, away from the user's own configuration.
+/// Runs git in a directory, away from the user's own configuration; the text that it wrote.
 ///
 /// # Errors
 /// Where git cannot be started or fails; with what it said.
+pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let written = git_bytes(dir, arguments)?;
+    Ok(String::from_utf8_lossy(&written).trim_end().to_owned())
+}
+
+/// The same; what it wrote as it is.
+///
+/// # Errors
+/// As [`git`].
 #[expect(
     clippy::disallowed_methods,
     reason = "the harness's one place that starts git"
 )]
-pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+pub fn git_bytes(dir: &Path, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
     let done = Command::new("git")
         .current_dir(dir)
         .args([
@@ -39,7 +48,7 @@ pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
             String::from_utf8_lossy(&done.stderr).trim()
         );
     }
-    Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
+    Ok(done.stdout)
 }
 
 /// Makes a bare repository with these files in one commit on `main`.

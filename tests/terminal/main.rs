@@ -9,6 +9,7 @@
 //! Without tmux or sshd a test is reported as ignored, with the reason. With
 //! `CLOUD_CODE_REQUIRE_SSH=1` what is missing fails.
 
+mod canary;
 mod control_room;
 mod desk;
 mod hostile;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ways_out::trials(),
         keys::trials(),
         hostile::trials(),
+        canary::trials(),
         plain::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();

@@ -39,6 +39,10 @@ mod screen;
 #[path = "../tests/support/fake_operator.rs"]
 mod fake_operator;
 #[cfg(test)]
+#[allow(dead_code, reason = "screens and subcommands use a part of it each")]
+#[path = "../tests/support/hostile.rs"]
+mod hostile;
+#[cfg(test)]
 #[path = "../tests/support/synthetic.rs"]
 mod synthetic;
 

@@ -29,6 +29,7 @@ use serde_json::Value;
 
 use crate::args::{Command, Task};
 use crate::link::{Client, Connection};
+use crate::safe_text::{is_a_tower, is_obeyed};
 
 /// Runs a subcommand.
 pub(crate) async fn run(
@@ -135,12 +136,14 @@ impl Out {
     }
 }
 
-/// JSON that means the same and that a terminal shows as it is: what it could obey, or what turns
-/// text round, is escaped. JSON itself asks for that only below U+0020.
+/// JSON that means the same and that a terminal shows as it is: what it could obey, what turns text
+/// round or shows as nothing is escaped. JSON itself asks for that only below U+0020.
 fn harmless(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
+    let mut combining = 0;
     for c in json.chars() {
-        if c != '\n' && crate::safe_text::is_obeyed(c) {
+        let is_a_tower = is_a_tower(&mut combining, c);
+        if c != '\n' && (is_obeyed(c) || is_a_tower) {
             let units = c.encode_utf16(&mut [0; 2]).to_vec();
             text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         } else {

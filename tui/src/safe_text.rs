@@ -316,9 +316,15 @@ fn is_forbidden(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// Whether a terminal could obey a character, or turn or hide text for it.
+/// Whether a terminal could obey a character, turn or hide text for it, or show nothing for it.
 pub(crate) fn is_obeyed(c: char) -> bool {
-    c.is_control() || is_forbidden(c) || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+    c.is_control() || is_forbidden(c) || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether this many characters that combine with their base are more than a terminal is given.
+pub(crate) fn is_a_tower(run: &mut usize, c: char) -> bool {
+    *run = if c.width() == Some(0) { *run + 1 } else { 0 };
+    *run > MAX_COMBINING
 }
 
 /// What takes no room of its own, or joins what stands beside it.

@@ -6,6 +6,11 @@
 mod fake_operator;
 #[path = "support/host.rs"]
 mod host;
+#[allow(dead_code, reason = "screens and subcommands use a part of it each")]
+#[path = "support/hostile.rs"]
+mod hostile;
+#[path = "plain/hostile.rs"]
+mod hostile_daemon;
 #[path = "plain/refusals.rs"]
 mod refusals;
 #[path = "support/synthetic.rs"]

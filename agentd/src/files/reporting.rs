@@ -47,7 +47,7 @@ pub(crate) fn read(dir: &Dir, task: &TaskId) -> Result<Option<Claim>, ReportErro
     }
 }
 
-fn parse(bytes: &[u8], task: &TaskId) -> Result<Option<Claim>, ReportError> {
+pub(crate) fn parse(bytes: &[u8], task: &TaskId) -> Result<Option<Claim>, ReportError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ReportError::NotUtf8)?;
     if text.contains('\0') {
         return Err(ReportError::Yaml("it holds a NUL".to_owned()));

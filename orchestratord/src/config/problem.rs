@@ -23,12 +23,29 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file.display(), self.line, self.column)?;
+        let file = visible(&self.file.to_string_lossy());
+        write!(f, "{file}:{}:{}: ", self.line, self.column)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", visible(&self.key))?;
         }
-        write!(f, "{}\n  fix: {}", self.message, self.remedy)
+        let (message, remedy) = (visible(&self.message), visible(&self.remedy));
+        write!(f, "{message}\n  fix: {remedy}")
     }
+}
+
+/// A text that names what stands in the file, such as a path: what a terminal would obey, turn round
+/// or not show is escaped.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let escaped = c.escape_debug();
+        if escaped.len() > 1 && !matches!(c, '"' | '\'' | '\\') {
+            shown.extend(escaped);
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Every mistake of a configuration, in the order of the file. Never empty.
@@ -142,6 +159,23 @@ mod tests {
     fn a_byte_that_is_no_text_is_told_with_its_line() {
         let found = Problems::not_utf8(Path::new("f.toml"), b"a = 1\nb = ");
         assert!(found.to_string().starts_with("f.toml:2:1: is not UTF-8"));
+    }
+
+    #[test]
+    fn a_path_in_a_message_cannot_steer_a_terminal_either() {
+        let problem = Problem {
+            file: "a\u{1b}c.toml".into(),
+            line: 1,
+            column: 1,
+            key: "agents.\u{202e}x".to_owned(),
+            message: "there is no file /etc/\u{17}\n/etc/\"b\"".to_owned(),
+            remedy: "make it: touch /etc/\u{9b}2J".to_owned(),
+        };
+        let shown = problem.to_string();
+        assert_eq!(shown.lines().count(), 2, "{shown:?}");
+        assert!(shown.contains(r#"/etc/\u{17}\n/etc/"b""#), "{shown}");
+        let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!shown.contains(obeyed), "{shown:?}");
     }
 
     #[test]

@@ -292,6 +292,7 @@ pub fn task_detail(world: &World, of: &Task, executions: &[Execution]) -> v1::Ta
             .last()
             .and_then(|e| e.summary.clone())
             .unwrap_or_default(),
+        report_invalid: of.report.invalid.clone().unwrap_or_default(),
         depends_on: of
             .depends_on
             .iter()

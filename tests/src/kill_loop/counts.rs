@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,6 +9,7 @@ use cloud_code_proto::v1;
 use tokio::time::Instant;
 
 use super::feed::{Feed, Filed};
+use crate::canary::Canary;
 use crate::cluster::{Cluster, PROVIDER_KEY, until};
 use crate::forge::{Forge, OWN_LOGIN, TOKEN};
 
@@ -110,7 +109,7 @@ impl Counts {
         }
         self.count_money(&tasks, cluster);
         self.count_processes(cluster).await;
-        self.count_secrets(cluster);
+        self.count_secrets(cluster)?;
         // Fails where the events, told again, do not lead to what the records say.
         let copy = cluster.root().join("saved");
         cluster.orchestratord(&["backup", &copy.to_string_lossy()])?;
@@ -210,18 +209,16 @@ impl Counts {
         }
     }
 
-    fn count_secrets(&mut self, cluster: &Cluster) {
-        let said = cluster.said();
-        for secret in [PROVIDER_KEY, TOKEN, super::GRANTED] {
-            if said.contains(secret) {
-                self.wrong("secrets where they do not belong", "what it said");
-            }
-            let mut found = Vec::new();
-            files_with(&cluster.state(), secret.as_bytes(), &mut found);
-            for file in found {
-                self.wrong("secrets where they do not belong", file);
-            }
+    fn count_secrets(&mut self, cluster: &Cluster) -> Result<()> {
+        let canary = Canary::of(&[PROVIDER_KEY, TOKEN, super::GRANTED])?;
+        let mut found = canary.files_below(&cluster.state());
+        if canary.is_in(cluster.said().as_bytes()) {
+            found.push("what it said".to_owned());
         }
+        for file in found {
+            self.wrong("secrets where they do not belong", file);
+        }
+        Ok(())
     }
 }
 
@@ -239,20 +236,6 @@ fn left_behind(cluster: &Cluster) -> Vec<String> {
     rest.into_iter()
         .chain(agents.into_iter().skip(SEATS))
         .collect()
-}
-
-fn files_with(folder: &Path, needle: &[u8], found: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let kind = entry.file_type();
-        if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
-            files_with(&path, needle, found);
-        } else if kind.is_ok_and(|kind| kind.is_file())
-            && fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|w| w == needle))
-        {
-            found.push(path.display().to_string());
-        }
-    }
 }
 
 impl fmt::Display for Counts {

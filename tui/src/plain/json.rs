@@ -108,6 +108,7 @@ pub(super) fn detail(detail: &v1::TaskDetail) -> Value {
         "base": text(&detail.base),
         "findings": detail.findings,
         "last_words": text(&detail.last_words),
+        "report_invalid": text(&detail.report_invalid),
         "depends_on": detail.depends_on,
         "events": detail.events.iter().map(event).collect::<Vec<_>>(),
         "events_before": detail.events_before,

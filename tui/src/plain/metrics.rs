@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{About, Failure, Out};
 use crate::link::Client;
-use crate::safe_text::is_obeyed;
+use crate::safe_text::{is_a_tower, is_obeyed};
 
 /// Writes the daemon's figures as they came, but for what a terminal could obey.
 pub(super) async fn run(mut client: Client, out: Out) -> Result<(), Failure> {
@@ -17,8 +17,10 @@ pub(super) async fn run(mut client: Client, out: Out) -> Result<(), Failure> {
     if out.json {
         return out.value(&json!({ "openmetrics": text }));
     }
+    let mut combining = 0;
     let shown = |c| {
-        if c != '\n' && is_obeyed(c) {
+        let is_a_tower = is_a_tower(&mut combining, c);
+        if c != '\n' && (is_obeyed(c) || is_a_tower) {
             '\u{fffd}'
         } else {
             c

@@ -44,6 +44,7 @@ pub(super) async fn show(
     section(out, "CHANGES", &detail.changes_summary.join("\n"))?;
     section(out, "REFUSED BY THE GATE", &detail.findings.join("\n"))?;
     section(out, "LAST WORDS", &detail.last_words)?;
+    section(out, "REPORT NOT TAKEN", &detail.report_invalid)?;
     executions(&detail, out)?;
     for entry in &detail.conversation {
         let known = if entry.delivered {

@@ -18,6 +18,7 @@ use crate::ui::{
 };
 
 mod budget;
+mod hostile;
 mod room;
 
 fn fleet() -> State {
@@ -321,93 +322,6 @@ fn the_hints_name_only_keys_that_work_now() {
     assert!(hints(&ui).contains("r retry"), "{}", hints(&ui));
 }
 
-const HOSTILE: &str = "\x1b]0;owned\x07\x1b[2J\u{9b}31m\u{202e}abc\u{200b}\u{e0041}e\u{301}\u{301}\
-    \u{301}\u{301}\u{301}\u{301}日本\r\n\t\u{85}\u{feff}👩\u{200d}💻🇩🇪\u{7f}z";
-
-/// A fleet in which whatever can be said was said by an enemy.
-fn hostile() -> State {
-    let evil = || HOSTILE.to_owned();
-    let mut snapshot = synthetic::snapshot(synthetic::NOW);
-    (snapshot.host, snapshot.operator, snapshot.server_version) = (evil(), evil(), evil());
-    for task in &mut snapshot.tasks {
-        for field in [
-            &mut task.project,
-            &mut task.title,
-            &mut task.state_detail,
-            &mut task.task_type,
-            &mut task.agent_type,
-            &mut task.agent,
-            &mut task.coding_cli,
-            &mut task.blocked_reason,
-            &mut task.branch,
-            &mut task.last_error,
-            &mut task.current_step,
-        ] {
-            *field = evil();
-        }
-        task.issue_number = None;
-        task.issue_url = Some(evil());
-        task.labels = vec![evil()];
-        if let Some(request) = &mut task.pull_request {
-            (request.url, request.head, request.state) = (evil(), evil(), evil());
-        }
-    }
-    for agent in &mut snapshot.agents {
-        (agent.name, agent.project, agent.agent_type) = (evil(), evil(), evil());
-        (agent.state_detail, agent.runtime, agent.image) = (evil(), evil(), evil());
-    }
-    for request in &mut snapshot.approvals {
-        (request.agent, request.kind, request.scope) = (evil(), evil(), evil());
-        (request.reason, request.label, request.policy) = (evil(), evil(), evil());
-        (request.on_approve, request.on_deny, request.project) = (evil(), evil(), evil());
-    }
-    for account in &mut snapshot.accounts {
-        (account.name, account.kind, account.parking) = (evil(), evil(), evil());
-    }
-    for project in &mut snapshot.projects {
-        (project.name, project.warning, project.halted) = (evil(), evil(), true);
-    }
-    for event in &mut snapshot.events {
-        (event.actor, event.kind, event.detail) = (evil(), evil(), evil());
-    }
-    let mut state = fleet();
-    state.apply(Message::Snapshot(snapshot));
-    let mut detail = synthetic::detail("s6y9v7mn", synthetic::NOW).expect("known");
-    (detail.description, detail.summary, detail.last_words) = (evil(), evil(), evil());
-    detail.diff = format!("@@ {HOSTILE}\n+{HOSTILE}\n-{HOSTILE}");
-    (detail.changes_summary, detail.findings) = (vec![evil()], vec![evil()]);
-    for criterion in &mut detail.criteria {
-        criterion.criterion = evil();
-    }
-    for progress in &mut detail.progress {
-        progress.message = evil();
-    }
-    for run in &mut detail.executions {
-        (run.agent, run.coding_cli, run.state, run.cause) = (evil(), evil(), evil(), evil());
-        (run.summary, run.models) = (evil(), vec![evil()]);
-    }
-    for entry in &mut detail.conversation {
-        (entry.author, entry.kind, entry.text) = (evil(), evil(), evil());
-    }
-    state.detail.take("s6y9v7mn", Ok(detail));
-    for row in &mut state.costs.rows {
-        (row.agent, row.model, row.project) = (evil(), evil(), evil());
-    }
-    let stream = state.logs.stream();
-    let line = v1::LogLine {
-        text: evil(),
-        ..v1::LogLine::default()
-    };
-    let response = v1::LogsResponse {
-        execution: evil(),
-        lines: vec![line; 30],
-        dropped: 0,
-        ..v1::LogsResponse::default()
-    };
-    state.logs.extend(stream, &response);
-    state
-}
-
 /// What a terminal is sent for a frame.
 fn bytes(buffer: &Buffer) -> Vec<u8> {
     let area = buffer.area;
@@ -416,37 +330,6 @@ fn bytes(buffer: &Buffer) -> Vec<u8> {
     terminal.next().clone_from(buffer);
     terminal.flush(None, false).expect("a vector takes it");
     terminal.into_out()
-}
-
-/// Walks through what a terminal is sent, and panics at a sequence that we never mean.
-fn check_sequences(bytes: &[u8]) {
-    let text = std::str::from_utf8(bytes).expect("UTF-8");
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\x1b' {
-            assert!(!c.is_control(), "a bare control {c:?}");
-            continue;
-        }
-        assert_eq!(chars.next(), Some('['), "only CSI sequences");
-        let mut parameters = String::new();
-        let last = loop {
-            let c = chars.next().expect("a sequence ends");
-            if c.is_ascii_digit() || c == ';' || c == '?' {
-                parameters.push(c);
-            } else {
-                break c;
-            }
-        };
-        match last {
-            'h' | 'l' => assert!(
-                ["?2026", "?25"].contains(&parameters.as_str()),
-                "{parameters}"
-            ),
-            'H' | 'C' | 'm' | 'K' => {}
-            'J' => assert_eq!(parameters, "2"),
-            other => panic!("CSI {parameters}{other}"),
-        }
-    }
 }
 
 fn cells(count: u16) -> std::num::NonZero<u16> {
@@ -481,7 +364,7 @@ fn every_screen(state: &State, size: (u16, u16)) -> Vec<Ui> {
     for (mode, _) in modes() {
         let mut open = ui(Screen::Fleet, size, state);
         open.mode = mode();
-        open.say(Tone::Error, HOSTILE);
+        open.say(Tone::Error, crate::hostile::text());
         all.push(open);
     }
     let mut logs = ui(Screen::Logs, size, state);
@@ -491,24 +374,8 @@ fn every_screen(state: &State, size: (u16, u16)) -> Vec<Ui> {
 }
 
 #[test]
-fn no_hostile_text_reaches_the_terminal_as_it_is() {
-    let state = hostile();
-    for size in SIZES {
-        for ui in every_screen(&state, size) {
-            let (buffer, _) = render(&state, &ui);
-            check_sequences(&bytes(&buffer));
-            for cell in &buffer.content {
-                let shown = cell.symbol();
-                let harmless = SafeText::new(shown).as_str() == shown;
-                assert!(harmless, "{shown:?} on {:?}", ui.screen);
-            }
-        }
-    }
-}
-
-#[test]
 fn a_terminal_shows_what_was_drawn() {
-    for state in [fleet(), hostile()] {
+    for state in [fleet(), hostile::everywhere()] {
         for size in SIZES {
             for ui in every_screen(&state, size) {
                 let (buffer, _) = render(&state, &ui);
@@ -529,7 +396,7 @@ fn a_terminal_shows_what_was_drawn() {
 #[test]
 fn with_ascii_only_nothing_else_is_drawn() {
     let theme = Theme::mono();
-    for state in [fleet(), hostile()] {
+    for state in [fleet(), hostile::everywhere()] {
         for ui in every_screen(&state, (160, 50)) {
             if matches!(ui.mode, Mode::Compose(_)) {
                 continue; // what the operator types is shown as it is
@@ -550,7 +417,7 @@ proptest! {
 
     #[test]
     fn no_size_breaks_a_screen(columns in 1u16..=300, rows in 1u16..=100, which in 0usize..24) {
-        let state = if which % 2 == 0 { fleet() } else { hostile() };
+        let state = if which % 2 == 0 { fleet() } else { hostile::everywhere() };
         for ui in every_screen(&state, (columns, rows)).iter().skip(which % 4).step_by(4) {
             render(&state, ui);
         }

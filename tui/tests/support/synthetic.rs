@@ -375,11 +375,9 @@ pub(crate) fn detail(id: &str, now: i64) -> Option<v1::TaskDetail> {
         diff: DIFF.to_owned(),
         diff_cut: true,
         base: "a1b2c3d4".to_owned(),
-        findings: Vec::new(),
-        last_words: String::new(),
-        depends_on: Vec::new(),
         events: history(id, u64::MAX, 4, now),
         events_before: HISTORY - 4,
+        ..v1::TaskDetail::default()
     })
 }
 

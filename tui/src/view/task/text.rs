@@ -186,6 +186,8 @@ pub(super) fn messages(pen: &mut Pen<'_>, detail: &v1::TaskDetail, width: usize)
     section(&mut text, "SAID TO THE AGENT", said);
     let last = paragraphs(&detail.last_words, 200, width, 0);
     section(&mut text, "LAST WORDS OF THE AGENT", last);
+    let refused = paragraphs(&detail.report_invalid, 20, width, 0);
+    section(&mut text, "ITS LAST REPORT WAS NOT TAKEN", refused);
     if text.is_empty() {
         text.push(vec![span(
             "nothing was said yet; c writes to the agent",
