@@ -106,7 +106,7 @@ fn collect(directory: &Path, names: &mut BTreeSet<String>) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, names)?;
-        } else {
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&path)?;
             let calls = text.lines().filter(|line| !line.contains("//"));
             let after = calls.filter_map(|line| line.trim().strip_prefix("failpoint!(\""));
