@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +15,8 @@ use crate::config::Config;
 use crate::credentials::{CredentialError, Credentials};
 use crate::execution::{process, state, sweep};
 use crate::gateway::{Loopback, Traffic};
+use crate::session::answers::{self, Answers};
 use crate::session::heartbeat::Sampler;
-use crate::session::outbox::{Outbox, outbox};
 use crate::session::spool::{CAPACITY, Spool, SpoolError};
 use crate::session::{Busy, Link, LinkError};
 use crate::workspace::pack::Requests;
@@ -78,7 +79,7 @@ impl From<CredentialError> for AppError {
 pub(crate) struct Parts {
     pub(crate) workspace: Workspace,
     pub(crate) spool: Spool,
-    pub(crate) outbox: Outbox,
+    pub(crate) answers: Answers,
     pub(crate) requests: Requests,
     pub(crate) credentials: Credentials,
     pub(crate) busy: Busy,
@@ -117,7 +118,7 @@ pub async fn serve(
     let gateway = Loopback::bind(config.socket.clone())
         .await
         .map_err(AppError::Gateway)?;
-    let (outbox, inlet) = outbox();
+    let (answers, unsent) = answers::channel();
     let parts = Parts {
         credentials: Credentials::open(config.credentials)?,
         requests: Requests::default(),
@@ -128,14 +129,14 @@ pub async fn serve(
         cache: config.cache,
         workspace,
         spool,
-        outbox,
+        answers,
     };
     let (to_agent, inbox) = mpsc::channel(WAITING);
     let link = Link {
         socket: config.socket,
         workspace: parts.workspace.clone(),
         spool: parts.spool.clone(),
-        inlet,
+        unsent,
         busy: parts.busy.clone(),
         agent: to_agent,
         sampler: Sampler::new(parts.workspace.root().to_owned()),
@@ -149,8 +150,9 @@ pub async fn serve(
         End::Chores
     });
     if orphans == Orphans::Adopted {
+        let ended = signal(SignalKind::child()).map_err(AppError::Signals)?;
         tasks.spawn(async {
-            sweep::keep_reaping().await;
+            sweep::keep_reaping(ended).await;
             End::Chores
         });
     }

@@ -33,6 +33,7 @@ use cloud_code_proto::v1::record::Body;
 use tokio::sync::mpsc;
 
 use crate::app::Parts;
+use crate::failpoint::failpoint;
 use crate::session::chain;
 use crate::session::spool::SpoolError;
 use crate::workspace::WorkspaceError;
@@ -78,6 +79,7 @@ pub(crate) async fn execute(
     };
     sweep::end_all(&execution, None).await;
     finish(&mut scene, ended).await?;
+    failpoint!("agentd::end_after");
     state::end(&parts.workspace);
     Ok(())
 }
@@ -86,7 +88,9 @@ pub(crate) async fn execute(
 async fn cause(scene: &Scene, error: &ExecutionError) -> FailureCause {
     match error {
         ExecutionError::Start(_) => FailureCause::CodingCliUnavailable,
-        ExecutionError::Git(_) if scene.begun && !scene.worktree.is_usable().await => {
+        ExecutionError::Git(_) | ExecutionError::Workspace(WorkspaceError::Git(_))
+            if scene.begun && !scene.worktree.is_usable().await =>
+        {
             FailureCause::WorktreeDamaged
         }
         ExecutionError::Spool(_) | ExecutionError::Workspace(_) | ExecutionError::Git(_) => {
@@ -116,7 +120,9 @@ async fn turns(scene: &mut Scene, live: &mut Option<Live>) -> Result<v1::Ended, 
     let mut returns = scene.job.check_returns;
     loop {
         let end = turn::run(scene, live, &prompt, delivers).await?;
+        failpoint!("agentd::turn_ended");
         scene.keep_leftovers().await?;
+        failpoint!("agentd::result_kept");
         match next(scene, &end, &mut returns).await? {
             Next::Turn { text, below } => {
                 prompt = text;
@@ -235,6 +241,7 @@ async fn finish(scene: &mut Scene, mut ended: v1::Ended) -> Result<(), SpoolErro
     scene.write_report();
     scene.send_report().await?;
     scene.logs.flush().await?;
+    failpoint!("agentd::end_before");
     tracing::info!(
         execution_id = scene.execution,
         kind = ended.kind().as_str_name(),

@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 mod credentials;
 mod execution;
+mod failpoint;
 mod files;
 mod gateway;
 pub mod session;
@@ -41,8 +42,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     start_logging();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = failpoint::from_environment();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // It waits for others nearly all the time; a second one would only be woken by the first.
+        .worker_threads(1)
         .enable_all()
         .build();
     let served = match runtime {

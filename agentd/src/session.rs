@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!   spool ──records──┐                     ┌──▶ acknowledgements ──▶ spool
-//!  outbox ──answers──┼──▶ stream ──▶ host ─┤
+//!   agent ──answers───┼──▶ stream ──▶ host ─┤
 //!   clock ─heartbeats┘                     └──▶ everything else ──▶ agent
 //! ```
 //!
 //! Records survive a broken link, because the spool keeps them. Answers (packs, confirmations) do
 //! not: they carry the number of the link they belong to, and a new link is asked anew.
 
+pub(crate) mod answers;
 pub(crate) mod backoff;
+mod beat;
 pub(crate) mod heartbeat;
-pub(crate) mod outbox;
 pub mod spool;
 
 use std::convert::Infallible;
@@ -29,12 +30,16 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
+use answers::AnswerReceiver;
+use beat::Beat;
 use heartbeat::Sampler;
-use outbox::Inlet;
 use spool::{Spool, SpoolError};
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// Between two questions whether orchestratord is there, where it says nothing itself. One that ends
+/// closes the socket; this is for one that is frozen.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// For the first answer of orchestratord.
 const WELCOME: Duration = Duration::from_secs(10);
 /// Bytes of records that are read at once.
@@ -73,8 +78,12 @@ pub(crate) enum LinkError {
     Ahead { theirs: u64, ours: u64 },
     #[error("the spool failed")]
     Spool(#[source] SpoolError),
+    #[error("the clock of the heartbeats failed")]
+    Clock(#[source] std::io::Error),
     #[error("the agent is gone")]
     AgentGone,
+    #[error("the workspace {} was removed, or is another one", .0.display())]
+    WorkspaceGone(PathBuf),
 }
 
 /// The execution the agent is busy with, for hellos and heartbeats.
@@ -99,17 +108,20 @@ pub(crate) struct Link {
     pub(crate) socket: PathBuf,
     pub(crate) workspace: crate::workspace::Workspace,
     pub(crate) spool: Spool,
-    pub(crate) inlet: Inlet,
+    pub(crate) unsent: AnswerReceiver,
     pub(crate) busy: Busy,
     pub(crate) agent: mpsc::Sender<FromHost>,
     pub(crate) sampler: Sampler,
 }
 
 impl Link {
-    /// Makes the link again whenever it breaks, for ever.
+    /// Makes the link again whenever it breaks, as long as there is a workspace.
     pub(crate) async fn keep(mut self) -> LinkError {
         let mut attempt = 0;
         loop {
+            if !self.workspace.is_in_place() {
+                return LinkError::WorkspaceGone(self.workspace.root().to_owned());
+            }
             let Err(error) = self.converse(&mut attempt).await;
             if let Err(error) = self.survive(error, attempt) {
                 return error;
@@ -122,7 +134,7 @@ impl Link {
     /// Says why a link ended, or that there can be no other.
     fn survive(&self, error: LinkError, attempt: u32) -> Result<(), LinkError> {
         match &error {
-            LinkError::AgentGone => return Err(error),
+            LinkError::AgentGone | LinkError::WorkspaceGone(_) => return Err(error),
             LinkError::Ahead { .. } => {
                 tracing::error!("{error}");
                 self.spool.begin_anew().map_err(LinkError::Spool)?;
@@ -133,6 +145,7 @@ impl Link {
             | LinkError::Closed
             | LinkError::Silent
             | LinkError::NoWelcome
+            | LinkError::Clock(_)
             | LinkError::Spool(_) => say_down(&error, attempt),
         }
         Ok(())
@@ -142,7 +155,7 @@ impl Link {
         let (stream, mut incoming) = self.open().await?;
         let from = self.resume(welcome(&mut incoming).await?).await?;
         *attempt = 0;
-        self.inlet.next_link();
+        self.unsent.next_link();
         self.agent
             .send(FromHost::Up)
             .await
@@ -150,7 +163,7 @@ impl Link {
         tokio::select! {
             end = listen(&self.spool, &self.agent, &mut incoming) => end,
             end = records(&self.spool, &stream, from) => end,
-            end = answers(&mut self.inlet, &stream) => end,
+            end = send_answers(&mut self.unsent, &stream) => end,
             end = heartbeats(&self.sampler, &self.spool, &self.busy, &stream) => end,
         }
     }
@@ -226,7 +239,7 @@ fn say_down(error: &LinkError, attempt: u32) {
 async fn connect(socket: PathBuf) -> Result<Channel, LinkError> {
     Endpoint::from_static("http://orchestratord")
         .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(10))
+        .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(Duration::from_secs(10))
         .keep_alive_while_idle(true)
         .connect_with_connector(tower::service_fn(move |_: Uri| {
@@ -289,12 +302,12 @@ async fn records(
     }
 }
 
-async fn answers(
-    inlet: &mut Inlet,
+async fn send_answers(
+    unsent: &mut AnswerReceiver,
     stream: &mpsc::Sender<v1::FromAgent>,
 ) -> Result<Infallible, LinkError> {
     loop {
-        let answer = inlet.next().await.ok_or(LinkError::AgentGone)?;
+        let answer = unsent.next().await.ok_or(LinkError::AgentGone)?;
         send(stream, answer).await?;
     }
 }
@@ -305,16 +318,22 @@ async fn heartbeats(
     busy: &Busy,
     stream: &mpsc::Sender<v1::FromAgent>,
 ) -> Result<Infallible, LinkError> {
-    let mut tick = tokio::time::interval(HEARTBEAT);
+    let mut beat = Beat::every(HEARTBEAT).map_err(LinkError::Clock)?;
     loop {
-        tick.tick().await;
-        let sample = sampler.sample().await;
+        beat.tick().await.map_err(LinkError::Clock)?;
+        let execution = busy.get();
+        // An idle agent has next to no processes: to look at them here wakes no other thread.
+        let sample = if execution.is_empty() {
+            sampler.measure()
+        } else {
+            sampler.sample().await
+        };
         let heartbeat = v1::Heartbeat {
             cpu_percent: sample.cpu_percent,
             memory_bytes: sample.memory_bytes,
             disk_free_bytes: sample.disk_free_bytes,
             spool_bytes: spool.bytes(),
-            execution: busy.get(),
+            execution,
         };
         send(stream, Outgoing::Heartbeat(heartbeat)).await?;
     }

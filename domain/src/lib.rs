@@ -21,6 +21,7 @@ pub mod task_type;
 pub mod task;
 
 pub mod handover;
+pub mod pace;
 pub mod passed;
 pub mod placement;
 pub mod retry;
@@ -29,6 +30,7 @@ pub mod routing;
 pub mod agent;
 pub mod fleet;
 pub mod silence;
+pub mod vitals;
 pub mod workspace;
 
 pub mod execution;

@@ -1,5 +1,8 @@
 //! OUT: one progress comment per task, edited in place, found by a marker that an agent cannot
 //! forge.
+//!
+//! One that was there and is not found any more was deleted, or is not shown just now: it becomes an
+//! unknown outcome, and is written anew only when it stays away.
 
 use cloud_code_domain::comment;
 use cloud_code_domain::task::Task;
@@ -26,7 +29,7 @@ pub async fn progress(
     if let Some(id) = task.comment_id {
         match tracker.edit_comment(id, &text).await {
             Ok(()) => return Ok(Outcome::Done(Done::Commented { id })),
-            // Somebody deleted it: it is written anew below.
+            // Somebody deleted it, perhaps: below it is looked for.
             Err(Trouble::Refused { .. }) => {}
             Err(trouble) => return Err(trouble),
         }
@@ -37,6 +40,11 @@ pub async fn progress(
     }
     if unknown {
         return Ok(Outcome::Absent);
+    }
+    if let Some(id) = task.comment_id {
+        return Err(Trouble::Unknown {
+            what: format!("comment {id} of issue {issue}, which is ours, is not found"),
+        });
     }
     let id = tracker.create_comment(issue, &text).await?;
     Ok(Outcome::Done(Done::Commented { id }))

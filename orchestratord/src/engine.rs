@@ -16,21 +16,21 @@ mod input;
 mod meters;
 mod orders;
 mod outbox;
-mod publish;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod update;
 mod world;
 
 pub use effect::{Effect, EffectRecord, EffectState, Outcome};
 pub use input::{
     ActRefusal, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected, RecordBody,
-    Reply, SecretId, Vitals,
+    Reply, SecretId,
 };
 pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};
-pub use publish::Update;
 pub use schedule::Wait;
+pub use update::Update;
 #[cfg(test)]
 pub(crate) use world::Random;
 pub use world::{Live, World};
@@ -258,7 +258,7 @@ impl Writer {
             while let Some(mail) = next {
                 match mail {
                     Mail::Input(input, reply) => {
-                        self.world.now = (self.clock)();
+                        self.world.clock_shows((self.clock)());
                         let said = self.world.apply(*input);
                         replies.push((reply, said));
                         failpoint!("group::mid");
@@ -266,7 +266,7 @@ impl Writer {
                     // Reads see what is committed only.
                     Mail::Read(read) => {
                         self.finish_group(&mut replies);
-                        self.world.now = (self.clock)();
+                        self.world.clock_shows((self.clock)());
                         read(&self.world);
                     }
                     Mail::Stop => stop = true,

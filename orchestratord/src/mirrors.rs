@@ -20,6 +20,7 @@ pub(crate) mod objects;
 mod pack;
 pub mod push;
 pub mod remote;
+mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -142,8 +143,10 @@ pub(crate) fn directory_name(project: &ProjectName) -> String {
 pub struct Mirror {
     path: PathBuf,
     git: Git,
-    /// Held while refs change, so that two fetches never meet at git's lock files.
-    refs: Mutex<()>,
+    /// Held while refs change, so that two fetches never meet at git's lock files; with the last one.
+    refs: Mutex<Option<shared::Last>>,
+    /// Who asked for a fetch.
+    asked: shared::Asked,
 }
 
 /// Everything a mirror's configuration says. The rest is pinned for each call.
@@ -160,7 +163,8 @@ impl Mirror {
         Ok(Self {
             path,
             git,
-            refs: Mutex::new(()),
+            refs: Mutex::new(None),
+            asked: shared::Asked::default(),
         })
     }
 

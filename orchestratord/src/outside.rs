@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cloud_code_domain::id::ProjectName;
-use cloud_code_domain::issue::{IssueSnapshot, Remark};
+use cloud_code_domain::issue::{IssueSnapshot, PullRequestSnapshot, PullRequestState, Remark};
 use cloud_code_domain::task::Task;
 use futures_util::future::BoxFuture;
 
@@ -165,7 +165,7 @@ impl Hands {
             Some(task) => task.issue.as_ref().map(|issue| issue.number),
             None => Some(number),
         };
-        let (mut issue, mut gone) = (None, false);
+        let (mut issue, mut gone, mut unread) = (None, false, None);
         if let Some(asked) = issue_number {
             match look(ports, asked, task.is_some()).await {
                 Ok(looked) => (issue, gone) = looked,
@@ -174,6 +174,7 @@ impl Hands {
                     tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
                     issue_number = None;
                 }
+                Err(trouble) if own.is_some() => unread = Some(trouble),
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -181,6 +182,14 @@ impl Hands {
             Some(own) => ports.host.pull_request(own).await?,
             None => None,
         };
+        if let Some(trouble) = unread {
+            // An issue that cannot be read now is read later, unless its pull request ends it all.
+            let open = |seen: &PullRequestSnapshot| seen.state == PullRequestState::Open;
+            if pull_request.as_ref().is_none_or(open) {
+                return Err(trouble);
+            }
+            issue_number = None;
+        }
         let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {
@@ -189,7 +198,7 @@ impl Hands {
             remarks.sort_by_key(|remark| remark.at);
         }
         if let (Some(issue), Some(pull_request)) = (&mut issue, &pull_request) {
-            issue.merged = pull_request.state == cloud_code_domain::issue::PullRequestState::Merged;
+            issue.merged = pull_request.state == PullRequestState::Merged;
         }
         let inspected = Inspected {
             issue,

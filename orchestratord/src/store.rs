@@ -15,6 +15,8 @@ mod tests;
 mod verify;
 
 pub use events::TaskEvents;
+#[cfg(test)]
+pub(crate) use events::without_index;
 pub use records::{HostRecord, ProjectRecord, Reservation, SpendRow};
 pub use snapshot::snapshot;
 pub use tables::Table;

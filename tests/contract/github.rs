@@ -7,6 +7,7 @@ mod issues;
 mod limits;
 mod polling;
 mod pulls;
+mod unlike;
 mod webhooks;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,9 @@
-//! Either side dies in the middle of a turn; a stranger has our name.
+//! Either side dies in the middle of a turn, or what is between them; a stranger has our name.
 
 use anyhow::{Context, Result, ensure};
-use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, engine};
+use cloud_code_tests::cluster::asked_until;
+use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, FAILPOINTS_OF_DOCKER, engine};
+use cloud_code_tests::docker_way::Way;
 use cloud_code_tests::model::{Action, Script, Step};
 use libtest_mimic::Trial;
 
@@ -26,6 +28,36 @@ pub(super) fn trials() -> Vec<Trial> {
             ContainedCli::Codex,
             waiting(),
             async |cluster: &mut DockerCluster| survives_the_container(cluster, "pause").await,
+        ),
+        installed(
+            "a_stopped_container_is_made_again_and_its_task_ends_well",
+            ContainedCli::Codex,
+            waiting(),
+            async |cluster: &mut DockerCluster| survives_the_container(cluster, "stop").await,
+        ),
+        installed(
+            "a_removed_container_is_made_again_and_its_task_ends_well",
+            ContainedCli::Codex,
+            waiting(),
+            async |cluster: &mut DockerCluster| survives_the_container(cluster, "rm --force").await,
+        ),
+        installed(
+            "an_engine_that_hangs_holds_no_turn_up_and_the_operator_is_told",
+            ContainedCli::Codex,
+            waiting(),
+            async |cluster: &mut DockerCluster| outlives_the_engine(cluster, Way::Hanging).await,
+        ),
+        installed(
+            "an_engine_that_is_started_again_holds_no_turn_up",
+            ContainedCli::Codex,
+            waiting(),
+            async |cluster: &mut DockerCluster| outlives_the_engine(cluster, Way::Gone).await,
+        ),
+        installed(
+            "orchestratord_may_die_around_every_call_of_the_engine",
+            ContainedCli::Codex,
+            Script::edit(),
+            dies_around_every_call,
         ),
         installed(
             "a_foreign_container_with_our_name_is_left_as_it_is",
@@ -78,7 +110,9 @@ async fn survives_the_container(cluster: &mut DockerCluster, end: &str) -> Resul
     cluster.wait_inside("/tmp/begun").await?;
     let container = cluster.container_id().await?;
 
-    engine(&[end, &cluster.container()?]).await?;
+    let name = cluster.container()?;
+    let end: Vec<&str> = end.split(' ').chain([name.as_str()]).collect();
+    engine(&end).await?;
     cluster.wait_for_another_container(&container).await?;
     cluster.inside("touch /tmp/go").await?;
 
@@ -93,6 +127,68 @@ async fn survives_the_container(cluster: &mut DockerCluster, end: &str) -> Resul
         .forge
         .read_file(&pull.branch, "greeting.txt")
         .await?;
+    Ok(())
+}
+
+/// The engine says nothing while a turn goes on to its pull request.
+async fn outlives_the_engine(cluster: &mut DockerCluster, blocked: Way) -> Result<()> {
+    let issue = cluster.file_issue("Greet the user", "Slowly.");
+    cluster.task(issue).await?;
+    cluster.wait_inside("/tmp/begun").await?;
+    let container = cluster.container_id().await?;
+
+    cluster.way.set(blocked);
+    warned(cluster, |warning| warning.contains("the Docker engine")).await?;
+    cluster.inside("touch /tmp/go").await?;
+    let detail = cluster.reviewed(issue).await?;
+    ensure!(detail.executions.len() == 1, "{:?}", detail.executions);
+
+    cluster.way.set(Way::Open);
+    warned(cluster, str::is_empty).await?;
+    ensure!(
+        cluster.container_id().await? == container,
+        "the container was made again"
+    );
+    cluster.one_of_each(issue)?;
+    Ok(())
+}
+
+/// Waits until the operator's screen is warned so of the host.
+async fn warned(cluster: &DockerCluster, level: impl Fn(&str) -> bool) -> Result<()> {
+    asked_until("a warning", async || {
+        let totals = cluster.operator()?.snapshot().await?.totals;
+        let warning = totals.context("no totals")?.warning;
+        Ok(level(&warning).then_some(()))
+    })
+    .await
+}
+
+/// Another workstation is wanted at each start: the old one is stopped and removed, the new one made
+/// and started.
+async fn dies_around_every_call(cluster: &mut DockerCluster) -> Result<()> {
+    cluster.wait_inside("/cc").await?;
+    for (failpoint, megabytes) in FAILPOINTS_OF_DOCKER.into_iter().zip(1_024..) {
+        cluster.stop().await?;
+        cluster.want_memory(megabytes)?;
+        let died = cluster.dies_at(&format!("{failpoint}=return")).await;
+        died.context(failpoint)?;
+        cluster.start().await?;
+        // The one that runs in the end is the one that is wanted.
+        let memory = (u64::from(megabytes) * 1_000_000).to_string();
+        asked_until(failpoint, async || {
+            let name = cluster.container()?;
+            let facts = "{{.State.Running}} {{.HostConfig.Memory}}";
+            let found = engine(&["inspect", "--format", facts, &name]).await;
+            let found = found.unwrap_or_default();
+            Ok((found == format!("true {memory}")).then_some(()))
+        })
+        .await?;
+        let containers = cluster.containers().await?;
+        ensure!(containers.len() == 1, "{failpoint}: {containers:?}");
+    }
+    let issue = cluster.file_issue("Greet the user", "There is to be a greeting.txt.");
+    cluster.reviewed(issue).await?;
+    cluster.one_of_each(issue)?;
     Ok(())
 }
 

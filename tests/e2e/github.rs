@@ -2,6 +2,7 @@
 
 mod app;
 mod intake;
+mod outages;
 mod people;
 
 use anyhow::{Context, Result};

@@ -3,6 +3,7 @@
 mod backup;
 mod failpoints;
 mod frozen;
+mod handover;
 mod programs;
 
 use anyhow::{Result, ensure};
@@ -19,6 +20,21 @@ async fn anything_may_be_killed_at_any_moment_while_github_fails() -> Result<()>
         minutes: None,
         seed: None,
         issues: 4,
+        accounts: false,
+    };
+    let counts = kill_loop::run(PROGRAMS, &plan).await?;
+    ensure!(counts.are_clean(), "{counts}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anything_may_be_killed_while_accounts_are_parked() -> Result<()> {
+    let plan = Plan {
+        kills: 15,
+        minutes: None,
+        seed: None,
+        issues: 4,
+        accounts: true,
     };
     let counts = kill_loop::run(PROGRAMS, &plan).await?;
     ensure!(counts.are_clean(), "{counts}");

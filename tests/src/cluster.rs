@@ -9,6 +9,8 @@
 //! Dropping it ends everything that was started below its directory, workstations included, which
 //! outlive orchestratord by design.
 
+mod dying;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -94,7 +96,7 @@ impl Cluster {
         secret_file(root.path(), "webhook.secret", WEBHOOK_SECRET)?;
         orchestratord::credentials::generate_key(&root.path().join("secrets.key"))?;
         prepare(root.path())?;
-        let model = ModelServer::start(Script::playing(vec![thought()])).await?;
+        let model = ModelServer::start(thinking()).await?;
         let listen = own_address();
         let config = configuration(&setting, model.url(), &listen);
         let config = config.replace("{root}", &root.path().to_string_lossy());
@@ -201,32 +203,6 @@ impl Cluster {
             said(&ended.stderr)
         );
         Ok(said(&ended.stdout))
-    }
-
-    /// The next start of orchestratord is one that dies at this failpoint: its name, and how it says
-    /// when, `core::after_ack=20*off->return`.
-    pub fn arm(&mut self, failpoint: &str) {
-        self.failpoint = Some(failpoint.to_owned());
-    }
-
-    /// Waits until orchestratord is dead without anybody else's doing.
-    ///
-    /// # Errors
-    /// Where it lives on.
-    pub async fn orchestratord_dies(&mut self) -> Result<()> {
-        let mut child = self
-            .orchestratord
-            .take()
-            .context("orchestratord does not run")?;
-        let died = until("the death of orchestratord", || {
-            child.try_wait().ok().flatten()
-        });
-        let died = died.await;
-        if died.is_err() {
-            child.kill()?;
-        }
-        self.operator = None;
-        died.map(|_| ())
     }
 
     /// `kill -9` of orchestratord, and of nothing else.
@@ -432,15 +408,17 @@ default_agent_type = "backend"
     )
 }
 
-/// What the scripted model answers to every call: some tokens, and nothing to do.
-fn thought() -> Step {
+/// What the model of an installation does: it answers every call with some tokens, and nothing to do.
+#[must_use]
+pub fn thinking() -> Script {
     let usage = Usage {
         input: 2_000,
         output: 4_000,
         cache_read: 0,
         cache_write: 0,
     };
-    Step::says("I am a scripted model and have thought about it.").costing(usage)
+    let thought = Step::says("I am a scripted model and have thought about it.");
+    Script::playing(vec![thought.costing(usage)])
 }
 
 /// A loopback address that no other process uses, so that ports need no luck.

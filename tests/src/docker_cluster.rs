@@ -25,11 +25,23 @@ use orchestratord::fleet::docker_spec;
 use tokio::process::{Child, Command};
 
 use crate::docker_checks::docker;
+use crate::docker_way::DockerWay;
 use crate::forge::{self, Comment, Forge, PullRequest};
 use crate::model::{ModelServer, Script};
 use crate::operator::Operator;
 use crate::programs;
 
+/// The failpoints of orchestratord around the engine's calls.
+pub const FAILPOINTS_OF_DOCKER: [&str; 8] = [
+    "docker::stop_before",
+    "docker::stop_after",
+    "docker::rm_before",
+    "docker::rm_after",
+    "docker::create_before",
+    "docker::create_after",
+    "docker::start_before",
+    "docker::start_after",
+];
 /// The project, at the forge.
 pub const PROJECT: &str = "acme/app";
 /// Who sets labels.
@@ -46,6 +58,8 @@ pub struct DockerCluster {
     pub forge: Forge,
     /// The model of this installation.
     pub model: ModelServer,
+    /// orchestratord's way to the engine.
+    pub way: DockerWay,
     root: tempfile::TempDir,
     cluster: String,
     image: String,
@@ -103,9 +117,11 @@ impl DockerCluster {
         forge.person(WRITER, "write");
         let model = ModelServer::start(wanted.script.clone().requiring_key(PROVIDER_KEY)).await?;
         let cluster = setup::write(root.path(), wanted, &forge, &model)?;
+        let way = DockerWay::listen(&root.path().join("docker.sock"))?;
         Ok(Self {
             forge,
             model,
+            way,
             root,
             cluster,
             image: wanted.image.clone(),
@@ -118,6 +134,56 @@ impl DockerCluster {
     /// # Errors
     /// Where it does not come up.
     pub async fn start(&mut self) -> Result<()> {
+        let orchestratord = self.spawn(None)?;
+        let socket = self.root.path().join("operator.sock");
+        let operator = Operator::connect(&socket, MOMENT).await?;
+        self.running = Some(Running {
+            orchestratord,
+            operator,
+        });
+        Ok(())
+    }
+
+    /// Starts orchestratord so that it dies at a failpoint, and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn dies_at(&mut self, failpoint: &str) -> Result<()> {
+        let mut orchestratord = self.spawn(Some(failpoint))?;
+        let died = tokio::time::timeout(PATIENCE, orchestratord.wait()).await;
+        died.context("it is never reached")??;
+        Ok(())
+    }
+
+    /// Other workstations are wanted from the next start on: with so many megabytes.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be changed.
+    pub fn want_memory(&self, megabytes: u32) -> Result<()> {
+        let path = self.root.path().join("orchestratord.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let lines = text.lines().filter(|line| !line.starts_with("memory = "));
+        let lines: Vec<String> = lines
+            .flat_map(|line| {
+                let more = format!("memory = \"{megabytes}MB\"");
+                let more = line.starts_with("image = ").then_some(more);
+                std::iter::once(line.to_owned()).chain(more)
+            })
+            .collect();
+        Ok(std::fs::write(path, lines.join("\n"))?)
+    }
+
+    /// Containers of this installation, whatever state they are in.
+    ///
+    /// # Errors
+    /// Where the engine cannot be asked.
+    pub async fn containers(&self) -> Result<Vec<String>> {
+        let ours = format!("name=cc-{}-", self.cluster);
+        let all = engine(&["ps", "--all", "--quiet", "--filter", &ours]).await?;
+        Ok(all.lines().map(str::to_owned).collect())
+    }
+
+    fn spawn(&self, failpoint: Option<&str>) -> Result<Child> {
         let output = std::fs::File::options()
             .create(true)
             .append(true)
@@ -129,16 +195,15 @@ impl DockerCluster {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
+            .env("DOCKER_HOST", self.docker_host())
+            .envs(failpoint.map(|name| ("FAILPOINTS", name)))
             .kill_on_drop(true)
-            .spawn()
-            .context("orchestratord cannot be started")?;
-        let socket = self.root.path().join("operator.sock");
-        let operator = Operator::connect(&socket, MOMENT).await?;
-        self.running = Some(Running {
-            orchestratord,
-            operator,
-        });
-        Ok(())
+            .spawn();
+        orchestratord.context("orchestratord cannot be started")
+    }
+
+    fn docker_host(&self) -> String {
+        format!("unix://{}/docker.sock", self.root.path().display())
     }
 
     /// Ends orchestratord as nothing can prepare for.

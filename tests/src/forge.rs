@@ -147,7 +147,9 @@ impl Shared {
             };
             let target = lock(&self.hook).clone();
             let status = match target {
-                Some(target) => hooks::send(&http, &target, &outgoing).await,
+                Some(target) => {
+                    hooks::send(&http, &target, outgoing.event, &outgoing.body).await
+                }
                 None => None,
             };
             let mut log = lock(&self.log);
@@ -322,7 +324,18 @@ impl Forge {
             .is_some_and(|issue| issue.open)
     }
 
-    /// The next `times` requests with this method and with `part` in their path have this fault.
+    /// From now on every request with `part` in its path has this fault, until [`Forge::mend`].
+    pub fn out_of_order(&self, part: &str, fault: Fault) {
+        self.shared.faults().plan("*", part, fault, u32::MAX);
+    }
+
+    /// All faults that are still to come do not.
+    pub fn mend(&self) {
+        self.shared.faults().clear();
+    }
+
+    /// The next `times` requests with this method (`*`: any) and with `part` in their path have this
+    /// fault.
     pub fn fault(&self, method: &str, part: &str, fault: Fault, times: u32) {
         self.shared.faults().plan(method, part, fault, times);
     }
@@ -379,6 +392,21 @@ impl Forge {
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         lock(&self.shared.log).deliveries.clone()
+    }
+
+    /// Sends everything that was ever sent or lost: the newest first, and each twice.
+    pub async fn deliver_backwards(&self) {
+        let http = reqwest::Client::new();
+        let target = lock(&self.shared.hook).clone();
+        let Some(target) = target else {
+            return;
+        };
+        for delivery in self.deliveries().iter().rev() {
+            for _ in 0..2 {
+                // What is not taken is lost.
+                let _status = hooks::send(&http, &target, &delivery.event, &delivery.body).await;
+            }
+        }
     }
 
     /// All requests, as `METHOD path`, oldest first.

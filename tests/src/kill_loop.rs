@@ -22,8 +22,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Setting, github_project};
+use crate::cluster::{Cluster, Setting, github_project, thinking};
 use crate::forge::{Fault, Forge};
+use crate::model::{self, Script};
 
 pub use counts::Counts;
 use feed::Feed;
@@ -31,6 +32,8 @@ use random::Random;
 
 /// What every task asks for and policy grants: it may turn up nowhere.
 const GRANTED: &str = "npm_kill_loop_grant_0123456789abcdef";
+/// A limit that lasts longer parks the account.
+const PARKS: &str = "patience_seconds = 1";
 /// Between two kills at most.
 const PAUSE: Duration = Duration::from_millis(900);
 
@@ -53,6 +56,9 @@ pub struct Plan {
     /// Issues under way at once.
     #[arg(long, default_value_t = 6)]
     pub issues: usize,
+    /// The model's provider names a usage limit now and then: everything parks, and goes on.
+    #[arg(long)]
+    pub accounts: bool,
 }
 
 /// Runs the program: exit status 0 where nothing was lost and nothing is there twice.
@@ -114,7 +120,7 @@ pub async fn run(binary: &str, plan: &Plan) -> Result<Counts> {
 /// As [`run`]; also where the failpoint is never reached.
 pub async fn dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
     let mut random = Random::seeded(Some(1));
-    let (forge, mut cluster) = installed(binary).await?;
+    let (forge, mut cluster) = installed(binary, "").await?;
     // Lost answers are what is looked for after a start.
     for part in ["/comments", "/pulls"] {
         forge.fault("POST", part, Fault::LoseAnswer, 1);
@@ -132,11 +138,31 @@ pub async fn dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
     Ok(counts)
 }
 
-async fn installed(binary: &str) -> Result<(Forge, Cluster)> {
+/// Has an agentd die once, at a failpoint of its own.
+///
+/// # Errors
+/// As [`dying_at`].
+pub async fn agentd_dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
+    let mut random = Random::seeded(Some(1));
+    let (forge, cluster) = installed(binary, "").await?;
+    let mut counts = Counts::begun(random.seed());
+    let mut feed = Feed::new(2);
+    cluster.arm_agentd(failpoint)?;
+    feed.feed(&forge, &cluster, &mut random).await?;
+    cluster.agentd_dies().await?;
+    counts.killed("agentd", 1);
+    feed.finish(&forge, &cluster).await?;
+    counts.count(&feed, &forge, &cluster).await?;
+    Ok(counts)
+}
+
+/// `account` stands in the section of the account.
+async fn installed(binary: &str, account: &str) -> Result<(Forge, Cluster)> {
     let forge = Forge::start("acme/app").await?;
     forge.person("ada", "write");
     let project = github_project(&forge, 1, "max_attempts = 20");
     let setting = Setting {
+        account: account.to_owned(),
         rest: project,
         ..Setting::default()
     };
@@ -150,7 +176,8 @@ async fn installed(binary: &str) -> Result<(Forge, Cluster)> {
 }
 
 async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts> {
-    let (forge, mut cluster) = installed(binary).await?;
+    let account = if plan.accounts { PARKS } else { "" };
+    let (forge, mut cluster) = installed(binary, account).await?;
     let mut feed = Feed::new(plan.issues);
     let mut counts = Counts::begun(random.seed());
     let deadline = plan
@@ -159,10 +186,14 @@ async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts
     while counts.kills() < plan.kills && deadline.is_none_or(|end| Instant::now() < end) {
         feed.feed(&forge, &cluster, random).await?;
         fail_somewhere(&forge, random);
+        if plan.accounts {
+            limit_now_and_then(&cluster, random);
+        }
         let pause = Duration::from_millis(random.below(millis(PAUSE)));
         tokio::time::sleep(pause).await;
         kill(&mut cluster, random, &mut counts).await?;
     }
+    cluster.model().play(thinking());
     feed.finish(&forge, &cluster).await?;
     counts.count(&feed, &forge, &cluster).await?;
     Ok(counts)
@@ -193,6 +224,21 @@ async fn kill(cluster: &mut Cluster, random: &mut Random, counts: &mut Counts) -
     Ok(())
 }
 
+/// The account's provider refuses for a few seconds, or answers again.
+fn limit_now_and_then(cluster: &Cluster, random: &mut Random) {
+    let script = match random.below(6) {
+        0 => Script::failing(model::Fault::Status {
+            status: 429,
+            code: String::new(),
+            message: String::new(),
+            headers: vec![("retry-after".into(), "3".into())],
+        }),
+        1 | 2 => thinking(),
+        _as_it_was => return,
+    };
+    cluster.model().play(script);
+}
+
 /// Plans one more thing that GitHub does to us.
 fn fail_somewhere(forge: &Forge, random: &mut Random) {
     const DOORS: [(&str, &str); 9] = [
@@ -215,6 +261,10 @@ fn fail_somewhere(forge: &Forge, random: &mut Random) {
         Fault::Limited(1),
         Fault::Slow(late),
         Fault::StaleList,
+        Fault::Reset,
+        Fault::HalfAnswer,
+        Fault::Page,
+        Fault::Bare,
     ];
     forge.fault(method, part, *random.one_of(&faults), 1);
 }

@@ -6,6 +6,7 @@ pub mod coding_cli_run;
 pub mod demo;
 pub mod docker_checks;
 pub mod docker_cluster;
+pub mod docker_way;
 pub mod forge;
 pub mod kill_loop;
 pub mod model;

@@ -192,11 +192,19 @@ impl Connection {
     }
 }
 
-fn endpoint(timeout: Duration) -> Endpoint {
+/// How often a far end behind ssh is asked whether it is there: a network may lose it without a word.
+const ASK_FAR: Duration = Duration::from_secs(15);
+/// How often a daemon on this machine is asked. One that ends is noticed at once; this finds one that is
+/// frozen, and else wakes a client that has nothing to show.
+const ASK_NEAR: Duration = Duration::from_secs(120);
+/// How long it may take to answer that.
+const ANSWER: Duration = Duration::from_secs(15);
+
+fn endpoint(timeout: Duration, ask: Duration) -> Endpoint {
     Endpoint::from_static("http://operator.local")
         .connect_timeout(timeout)
-        .http2_keep_alive_interval(Duration::from_secs(15))
-        .keep_alive_timeout(Duration::from_secs(15))
+        .http2_keep_alive_interval(ask)
+        .keep_alive_timeout(ANSWER)
         .keep_alive_while_idle(true)
 }
 
@@ -219,7 +227,7 @@ async fn connect_socket(path: &Path) -> Result<Client, LinkError> {
         at: path.display().to_string(),
         why,
     };
-    let opened = over(stream, SOCKET_TIMEOUT).await;
+    let opened = over(stream, SOCKET_TIMEOUT, ASK_NEAR).await;
     match far_end.first(SOCKET_TIMEOUT).await {
         heard::First::Spoke => opened.map_err(|error| failed(deepest(&error))),
         heard::First::HungUp => Err(LinkError::NotAnOperator {
@@ -239,13 +247,17 @@ async fn connect_program(command: &[OsString], name: &str) -> Result<Client, Lin
         why,
     };
     let (pipe, far) = child::start(command).map_err(|error| failed(error.to_string()))?;
-    let opened = over(pipe, SSH_TIMEOUT).await;
+    let opened = over(pipe, SSH_TIMEOUT, ASK_FAR).await;
     far.speaks(SSH_TIMEOUT).await.map_err(failed)?;
     opened.map_err(|error| failed(deepest(&error)))
 }
 
 /// gRPC over a stream that is open already. It is handed out once: a broken link is a new link.
-async fn over<S>(stream: S, timeout: Duration) -> Result<Client, tonic::transport::Error>
+async fn over<S>(
+    stream: S,
+    timeout: Duration,
+    ask: Duration,
+) -> Result<Client, tonic::transport::Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
@@ -258,7 +270,9 @@ where
                 .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected))
         }
     });
-    let channel = endpoint(timeout).connect_with_connector(connector).await?;
+    let channel = endpoint(timeout, ask)
+        .connect_with_connector(connector)
+        .await?;
     Ok(client(channel))
 }
 

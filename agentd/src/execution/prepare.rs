@@ -9,6 +9,7 @@ use super::scene::Scene;
 use super::verdict::Stop;
 use super::{ExecutionError, shell};
 use crate::clock;
+use crate::failpoint::failpoint;
 use crate::files::dir::Dir;
 use crate::files::merge::Keeper;
 use crate::files::{reporting, tasking};
@@ -28,7 +29,9 @@ pub(crate) async fn prepare(scene: &mut Scene) -> Result<Prepared, ExecutionErro
         Prepared::Ready => {}
         stopped @ Prepared::Stopped(_) => return Ok(stopped),
     }
+    failpoint!("agentd::base_kept");
     worktree(scene).await?;
+    failpoint!("agentd::worktree_made");
     files(scene)?;
     scene.remember();
     scene.send_report().await?;
@@ -47,7 +50,7 @@ async fn base(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
     let execution = scene.execution.clone();
     let asked = parts
         .requests
-        .ask(&parts.workspace, &parts.outbox, &execution, &base);
+        .ask(&parts.workspace, &parts.answers, &execution, &base);
     let pack = tokio::select! {
         pack = asked => pack?,
         stop = scene.stopped() => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
+use tokio::signal::unix::Signal as Signals;
 
 use super::process::{owned, pid};
 use super::processes::{self, COMMAND_MARK, MARK, Process};
@@ -14,6 +15,9 @@ const ROUNDS: u32 = 200;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// From the end of a process to a look for adopted orphans among those that ended.
+const REAP: Duration = Duration::from_secs(10);
 
 /// Makes agentd the parent of what its children leave, so that nothing escapes by an empty
 /// environment.
@@ -111,11 +115,11 @@ fn reap(list: &[Process], owned: &BTreeSet<u32>) {
     }
 }
 
-/// Reaps adopted orphans from time to time, for ever.
-pub(crate) async fn keep_reaping() {
-    let mut tick = tokio::time::interval(Duration::from_secs(10));
-    loop {
-        tick.tick().await;
+/// Reaps adopted orphans soon after `ended` tells of any, for ever. A git of ours tells of itself as well,
+/// many a time a second: zombies can wait.
+pub(crate) async fn keep_reaping(mut ended: Signals) {
+    while ended.recv().await.is_some() {
+        tokio::time::sleep(REAP).await;
         let round = tokio::task::spawn_blocking(|| {
             if is_reaper() {
                 let owned = owned();

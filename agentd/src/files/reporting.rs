@@ -13,6 +13,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use super::VERSION;
 use super::dir::{Dir, ReadError};
 use super::tasking::yaml;
+use crate::failpoint::failpoint;
 
 /// The file's name.
 pub(crate) const NAME: &str = "reporting.yaml";
@@ -37,7 +38,10 @@ pub(crate) enum ReportError {
 /// Where it cannot be read or is no report. A missing file claims nothing.
 pub(crate) fn read(dir: &Dir, task: &TaskId) -> Result<Option<Claim>, ReportError> {
     match dir.read(NAME, bounds::FILE) {
-        Ok(bytes) => parse(&bytes, task),
+        Ok(bytes) => {
+            failpoint!("agentd::report_parse");
+            parse(&bytes, task)
+        }
         Err(ReadError::Missing) => Ok(None),
         Err(error) => Err(error.into()),
     }

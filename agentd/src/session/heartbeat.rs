@@ -40,7 +40,8 @@ impl Sampler {
             .unwrap_or_default()
     }
 
-    fn measure(&self) -> Sample {
+    /// The same on this thread, for the time that it takes to read a few files.
+    pub(crate) fn measure(&self) -> Sample {
         let now = Instant::now();
         let (ticks, memory_bytes) = processes::use_of_descendants(std::process::id());
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);

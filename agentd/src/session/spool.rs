@@ -26,6 +26,8 @@ use tokio::sync::Notify;
 
 use segment::Segment;
 
+use crate::failpoint::failpoint;
+
 /// Bytes of records that are kept at most.
 pub const CAPACITY: u64 = 64 << 20;
 
@@ -212,6 +214,7 @@ impl Spool {
     /// # Errors
     /// Where the disk refuses.
     pub async fn acknowledge(&self, seq: u64) -> Result<(), SpoolError> {
+        failpoint!("agentd::spool_ack");
         let spool = self.clone();
         tokio::task::spawn_blocking(move || spool.lock().acknowledge(seq))
             .await
@@ -368,6 +371,7 @@ impl Inner {
                 self.acked.ended = Some(ended);
             }
             self.save_acked()?;
+            failpoint!("agentd::spool_trim");
             self.bytes = self.bytes.saturating_sub(segment.bytes());
             segment.remove()?;
             self.segments.pop_front();

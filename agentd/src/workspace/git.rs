@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const COMPLAINT: usize = 600;
 pub(crate) enum GitError {
     #[error("git {verb} could not be started: is git in PATH?")]
     Start { verb: String, source: io::Error },
+    #[error("git {verb} could not be started: the folder {} is gone", .folder.display())]
+    NoFolder { verb: String, folder: PathBuf },
     #[error("git {verb} was not done after {} s", DEADLINE.as_secs())]
     Deadline { verb: String },
     #[error("git {verb} failed: {complaint}")]
@@ -82,11 +84,19 @@ pub(crate) async fn succeeds<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<
 }
 
 async fn output(command: Command, verb: &str) -> Result<Output, GitError> {
-    let start = |source| GitError::Start {
-        verb: verb.to_owned(),
-        source,
+    let folder = command.as_std().get_current_dir().map(Path::to_owned);
+    let start = |source| match &folder {
+        // Both are told as a file that does not exist.
+        Some(folder) if !folder.is_dir() => GitError::NoFolder {
+            verb: verb.to_owned(),
+            folder: folder.clone(),
+        },
+        Some(_) | None => GitError::Start {
+            verb: verb.to_owned(),
+            source,
+        },
     };
-    let child = Owned::spawn(command).map_err(start)?;
+    let child = Owned::spawn(command).map_err(&start)?;
     tokio::time::timeout(DEADLINE, child.output())
         .await
         .map_err(|_| GitError::Deadline {

@@ -42,10 +42,7 @@ pub(super) fn spawn(
             mirrors: wired.mirrors.clone(),
             secrets: wired.secrets.clone(),
         };
-        let session = SessionService {
-            agent: agent.clone(),
-            parts: link,
-        };
+        let session = SessionService::new(agent.clone(), link);
         let session = v1::session_server::SessionServer::new(session)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -194,14 +191,23 @@ async fn stuck(engine: &Engine, agent: AgentId, trouble: &Trouble) {
     let _told = engine.send(Input::WorkstationStuck { agent, why }).await;
 }
 
+/// Tells the engine whether the runtime answers. Without an engine everything is coming to its end.
+async fn asked(engine: &Engine, trouble: Option<String>) {
+    let _told = engine.send(Input::FleetAsked { trouble }).await;
+}
+
 async fn observe(
     engine: &Engine,
     runtime: &dyn Runtime,
     specs: &[WorkstationSpec],
 ) -> Option<Vec<Observed>> {
     match runtime.observe(specs).await {
-        Ok(observed) => Some(observed),
+        Ok(observed) => {
+            asked(engine, None).await;
+            Some(observed)
+        }
         Err(trouble) => {
+            asked(engine, Some(trouble.to_string())).await;
             tracing::warn!(%trouble, "the fleet cannot be looked at");
             for spec in specs {
                 stuck(engine, spec.agent.clone(), &trouble).await;

@@ -234,9 +234,25 @@ async fn troubled(engine: &Engine, project: &ProjectName, trouble: &Trouble) -> 
     tracing::warn!(%project, %trouble, "a poll has to wait");
     let input = Input::TrackerAsked {
         project: project.clone(),
-        trouble: Some(trouble.to_string()),
+        trouble: Some(told(trouble)),
     };
     engine.send(input).await.is_ok()
+}
+
+/// The trouble, and until when it is waited for, where the tracker named a time.
+fn told(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Later {
+            what,
+            until: Some(until),
+        } => {
+            let until = jiff::Timestamp::from_millisecond(until.0).unwrap_or_default();
+            format!("{what}; asked again at {}", until.strftime("%F %T UTC"))
+        }
+        Trouble::Later { until: None, .. } | Trouble::Unknown { .. } | Trouble::Refused { .. } => {
+            trouble.to_string()
+        }
+    }
 }
 
 /// The tracker answers; false where the engine has stopped.

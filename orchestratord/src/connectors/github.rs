@@ -43,6 +43,7 @@ pub use self::marker::MarkerKey;
 use self::auth::Auth;
 use self::client::Client;
 use self::comments::OwnComments;
+use self::issue::Absences;
 use self::limiter::Limiter;
 use crate::config::{GithubAuthorisation, GithubConfig, ProjectConfig};
 use crate::ports::{Answer, Changed, CodeHost, GitAccess, IssueTracker, NewPullRequest, Trouble};
@@ -133,6 +134,7 @@ impl Connector {
             repository_url: project.repository.clone(),
             trigger_labels: project.trigger_labels.clone(),
             own: OwnComments::new(Arc::clone(&self.marker)),
+            absences: Absences::default(),
         })
     }
 
@@ -173,6 +175,7 @@ pub struct Github {
     repository_url: String,
     trigger_labels: Vec<String>,
     own: OwnComments,
+    absences: Absences,
 }
 
 impl Github {
@@ -204,6 +207,7 @@ impl IssueTracker for Github {
             &self.client,
             &self.project,
             &self.trigger_labels,
+            &self.absences,
             number,
         ))
     }

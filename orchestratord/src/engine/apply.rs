@@ -51,6 +51,7 @@ impl World {
             Input::TaskCleaned { agent, task } => self.task_cleaned(&agent, &task),
             Input::CredentialHeld { agent, request } => self.credential_held(&agent, &request),
             Input::FleetObserved { down } => self.fleet_observed(down),
+            Input::FleetAsked { trouble } => self.fleet_asked(trouble),
             Input::WorkstationStuck { agent, why } => self.workstation_stuck(&agent, &why),
             Input::CallOpened {
                 execution,

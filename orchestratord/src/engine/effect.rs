@@ -1,7 +1,7 @@
 //! Effects: work for the outside, done after commit, at least once.
 //!
 //! ```text
-//!            started (committed)           done
+//!            started                       done
 //!  pending ─────────────────────▶ sending ──────▶ (gone)
 //!     ▲          later, refused      │ │
 //!     ├──────────────────────────────┘ │ outcome unknown, or found after a restart
@@ -9,9 +9,14 @@
 //!     └──────────────────────────── unknown ──────▶ (gone)   observed: it is there
 //! ```
 //!
+//! That something was started is committed before it is made where making it twice would show.
+//!
 //! Each has a key by which there is only one of it, and by which it finds what it may already have
 //! done. An unknown outcome is observed at once; only an absence waits until the call must have
 //! settled, is observed again, and is made again.
+//!
+//! A refusal of what has to be there in the end is not believed at once either: a tracker that is out
+//! of order refuses as well.
 
 use std::time::Duration;
 
@@ -135,6 +140,11 @@ impl Effect {
     }
 }
 
+/// Longer than any pause of an effect: a tracker's limit ends within the hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long a tracker may refuse what has to be there in the end, before a person is asked.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
 /// How far an effect is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -156,7 +166,7 @@ pub struct EffectRecord {
     pub state: EffectState,
     /// It was wanted again while it was being made.
     pub again: bool,
-    /// Calls made.
+    /// Calls made, and looks taken for what they did.
     pub attempts: u32,
     /// It is not tried before this time.
     pub not_before: Timestamp,
@@ -231,7 +241,11 @@ impl EffectRecord {
                 next.sent_at = Some(now);
                 next.attempts = next.attempts.saturating_add(1);
             }
-            EffectState::Sending | EffectState::Unknown => next.state = EffectState::Unknown,
+            EffectState::Sending | EffectState::Unknown => {
+                next.state = EffectState::Unknown;
+                // A look that gets no answer is taken again less and less often.
+                next.attempts = next.attempts.saturating_add(1);
+            }
         }
         next
     }
@@ -248,7 +262,28 @@ impl EffectRecord {
             };
             next.not_before = now;
         }
+        // The clock may have been set back meanwhile.
+        next.not_before = next.not_before.min(now.after(LONGEST_PAUSE));
+        next.sent_at = next.sent_at.map(|at| at.min(now));
+        next.wanted_at = next.wanted_at.map(|at| at.min(now));
         next
+    }
+
+    /// A tracker's answer as far as it is believed: where it refuses what has to be there in the end,
+    /// it is asked again for a while.
+    #[must_use]
+    pub fn believed<T>(&self, outcome: Outcome<T>, now: Timestamp) -> Outcome<T> {
+        let young = |wanted_at| now.since(wanted_at) < PATIENCE;
+        match outcome {
+            Outcome::Refused { why } if self.effect.creates() && self.wanted_at.is_some_and(young) => {
+                Outcome::Later { why, until: None }
+            }
+            Outcome::Refused { .. }
+            | Outcome::Done(_)
+            | Outcome::Absent
+            | Outcome::Later { .. }
+            | Outcome::Unknown { .. } => outcome,
+        }
     }
 
     /// What follows from a call. `settle` is how long a call may go on having effects after we
@@ -265,7 +300,9 @@ impl EffectRecord {
         match outcome {
             Outcome::Done(_) | Outcome::Refused { .. } if !self.again => return Next::Gone,
             Outcome::Done(_) | Outcome::Refused { .. } => {
-                return Next::Kept(Self::new(self.effect.clone(), now));
+                let mut again = Self::new(self.effect.clone(), now);
+                again.wanted_at = Some(now);
+                return Next::Kept(again);
             }
             Outcome::Later { why, until } => {
                 // It had no effect: what was unknown before stays so, the rest starts again.

@@ -14,6 +14,7 @@ use cloud_code_domain::limit::Amount;
 use cloud_code_domain::operator::Action;
 use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::report::ReportDelta;
+use cloud_code_domain::vitals::Vitals;
 
 use super::effect::{EffectRecord, Outcome};
 
@@ -97,6 +98,11 @@ pub enum Input {
     FleetObserved {
         /// Agents whose workstation does not run, with the reason.
         down: Vec<(AgentId, String)>,
+    },
+    /// The runtime was asked what runs.
+    FleetAsked {
+        /// Why the runtime does not say what runs; none where it does.
+        trouble: Option<String>,
     },
     /// A workstation cannot be started.
     WorkstationStuck {
@@ -190,17 +196,6 @@ pub struct Hello {
     pub execution: Option<ExecutionId>,
     /// Tasks that it holds a worktree of.
     pub worktrees: Vec<TaskId>,
-}
-
-/// What a heartbeat says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vitals {
-    /// Percent of one core.
-    pub cpu_percent: u32,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Free bytes of the workspace's file system.
-    pub disk_free: u64,
 }
 
 /// What a record says.

@@ -1,6 +1,7 @@
-//! Runs the outbox: what is due is started (committed), made, and finished (committed).
+//! Runs the outbox: what is due is started, made, and finished (committed).
 
-use std::collections::HashSet;
+mod lanes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
+use super::Engine;
 use super::effect::{EffectRecord, EffectState, Outcome};
 use super::input::{Done, Facts, Input, Reply};
-use super::{Engine, Stopped};
 use crate::failpoint::failpoint;
+use lanes::Lanes;
 
-/// Effects that are made at once at most.
-const AT_ONCE: usize = 32;
+/// A clock that was set is noticed within this time.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Makes effects.
 pub trait Outside: Send + Sync + 'static {
@@ -31,24 +33,28 @@ pub async fn run(
     stop: tokio_util::sync::CancellationToken,
 ) {
     let mut updates = engine.updates();
-    let mut busy = HashSet::new();
+    let mut lanes = Lanes::default();
     let mut running = JoinSet::new();
     while !stop.is_cancelled() {
-        let Ok((due, next)) = due(&engine, clock()).await else {
+        let now = clock();
+        let taken = engine.read(move |world| {
+            let (due, next) = lanes.take(world, now);
+            (lanes, due, next)
+        });
+        let Ok((kept, due, next)) = taken.await else {
             break;
         };
+        lanes = kept;
         for key in due {
-            if busy.len() < AT_ONCE && busy.insert(key.clone()) {
-                running.spawn(make(engine.clone(), outside.clone(), key));
-            }
+            running.spawn(make(engine.clone(), outside.clone(), key));
         }
-        let wait = next.map_or(Duration::from_secs(3_600), |at| at.since(clock()));
+        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(clock()).min(LONGEST_SLEEP));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
             Some(done) = running.join_next(), if !running.is_empty() => {
                 if let Some(key) = ended(done) {
-                    busy.remove(&key);
+                    lanes.leave(&key);
                 }
             }
             () = effects_changed(&mut updates) => {}
@@ -73,19 +79,6 @@ async fn effects_changed(updates: &mut tokio::sync::broadcast::Receiver<Arc<supe
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
-}
-
-/// Keys of effects that are due, and when the next one is.
-async fn due(engine: &Engine, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), Stopped> {
-    engine
-        .read(move |world| {
-            let due = |record: &&EffectRecord| record.not_before <= now;
-            let keys = world.effects.iter().filter(|(_, record)| due(record));
-            let keys = keys.map(|(key, _)| key.clone()).collect();
-            let later = world.effects.values().map(|record| record.not_before);
-            (keys, later.filter(|at| *at > now).min())
-        })
-        .await
 }
 
 async fn make(engine: Engine, outside: Arc<dyn Outside>, key: String) -> String {

@@ -38,7 +38,7 @@ pub enum Wait {
     /// What the agent before committed is being fetched from it.
     Handover(AgentId),
     /// Its base cannot be fetched; the last error.
-    Base(String),
+    Base(String, Timestamp),
     /// An agent, or one of the places for running executions.
     Agent,
 }
@@ -81,13 +81,13 @@ impl World {
             return Some(Wait::Disk);
         }
         let held_up = self.held_up("prepare", task);
-        held_up.map(|why| Wait::Base(why.to_owned()))
+        held_up.map(|(why, until)| Wait::Base(why.to_owned(), until))
     }
 
-    /// Why the task's effect of this kind was put off, where it was.
-    pub(crate) fn held_up(&self, kind: &str, task: &Task) -> Option<&str> {
+    /// Why the task's effect of this kind was put off, where it was, and until when.
+    pub(crate) fn held_up(&self, kind: &str, task: &Task) -> Option<(&str, Timestamp)> {
         let record = self.effects.get(&format!("{kind}/{}", task.id))?;
-        record.last_error.as_deref()
+        Some((record.last_error.as_deref()?, record.not_before))
     }
 
     /// Places what can be placed. A task whose base is not fetched yet is prepared first.
@@ -122,7 +122,7 @@ impl World {
                     agent_type: task.agent_type?,
                     priority: task.priority,
                     created_at: task.created_at,
-                    prefers: task.agent.clone(),
+                    bound_to: task.agent.clone(),
                     branch: task.branch.clone(),
                 })
             })

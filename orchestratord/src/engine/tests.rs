@@ -2,9 +2,12 @@
 
 mod backend;
 mod bench;
+mod clock;
 mod durable;
 mod flow;
+mod golden;
 mod gone;
+mod heartbeats;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;

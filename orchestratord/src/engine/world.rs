@@ -2,6 +2,7 @@
 //! commit, and what is never stored (who is connected, heartbeats).
 
 mod changes;
+mod clock;
 mod load;
 
 pub(crate) use changes::Changes;
@@ -22,13 +23,14 @@ use cloud_code_domain::machine::{Denied, Outcome};
 use cloud_code_domain::silence::Silence;
 use cloud_code_domain::task::{Task, TaskEvent, TaskState};
 use cloud_code_domain::time::Timestamp;
+use cloud_code_domain::vitals::Vitals;
 
 use crate::config::{Config, ProjectConfig};
 use crate::store::{HostRecord, ProjectRecord, Reservation, SpendRow, Store};
 
 use super::again::Again;
 use super::effect::{Effect, EffectRecord, EffectState};
-use super::input::{SecretId, Vitals};
+use super::input::SecretId;
 use super::meters::Meters;
 
 /// See the module.
@@ -81,6 +83,8 @@ pub struct World {
     pub(crate) since: Timestamp,
     /// What the operator has to know of the host; never stored.
     pub warning: String,
+    /// Why the runtime does not say what runs; never stored.
+    pub fleet_trouble: Option<String>,
     /// How many model calls of an execution failed one after the other; never stored.
     pub(crate) failing: BTreeMap<ExecutionId, u32>,
     /// Looks that are taken again; never stored.
@@ -106,8 +110,10 @@ pub struct Live {
     pub last_heard: Option<Timestamp>,
     /// How long it has been away, where it is.
     pub absent: Option<Silence>,
-    /// Its last heartbeat.
+    /// Its heartbeats, as far as they were news.
     pub vitals: Vitals,
+    /// When those who watch were told of it last.
+    pub(crate) told_at: Timestamp,
     /// Why its workstation could not be started, until it says hello.
     pub stuck: Option<String>,
     /// Its program's version.

@@ -30,6 +30,7 @@ use bollard::query_parameters::{
 use cloud_code_domain::id::AgentId;
 
 use super::docker_spec::{self, LABEL_AGENT, LABEL_MANAGED, LABEL_SPEC, VOLUMES};
+use crate::failpoint::failpoint;
 use crate::ports::{Answer, Observed, ObservedState, Runtime, Trouble, WorkstationSpec};
 
 /// Seconds that agentd has to end its coding CLI before it is killed.
@@ -144,15 +145,19 @@ impl DockerRuntime {
         let call = docker.create_container(Some(options), body);
         let call = Box::pin(call); // holds the whole body
         let created = self.engine.write_unless(409, "create a container", call);
+        failpoint!("docker::create_before");
+        let created = created.await;
+        failpoint!("docker::create_after");
         if created
-            .await
             .map_err(|trouble| about_image(trouble, &spec.image))?
             .is_none()
         {
             return Ok(false);
         }
         let call = docker.start_container(&name, None);
+        failpoint!("docker::start_before");
         self.engine.write("start a container", call).await?;
+        failpoint!("docker::start_after");
         Ok(true)
     }
 
@@ -223,9 +228,11 @@ impl DockerRuntime {
             .build();
         let docker = self.engine.docker().await?;
         let call = docker.remove_container(&name, Some(options));
+        failpoint!("docker::rm_before");
         self.engine
             .write_unless(404, "remove a container", call)
             .await?;
+        failpoint!("docker::rm_after");
         Ok(())
     }
 
@@ -238,9 +245,11 @@ impl DockerRuntime {
                 let options = StopContainerOptionsBuilder::new().t(STOP_SECONDS).build();
                 let docker = self.engine.docker().await?;
                 let call = docker.stop_container(&name, Some(options));
+                failpoint!("docker::stop_before");
                 self.engine
                     .write_unless(404, "stop a container", call)
                     .await?;
+                failpoint!("docker::stop_after");
             }
             Found::Ours(_) => {}
         }

@@ -93,6 +93,8 @@ pub(crate) enum Input {
     Bytes(Vec<u8>),
     /// This file.
     File(std::fs::File),
+    /// What a thread writes into the other end.
+    Pipe(std::io::PipeReader),
 }
 
 /// One call of git.
@@ -199,6 +201,7 @@ impl Git {
             Input::Nothing => (Stdio::null(), Vec::new()),
             Input::Bytes(bytes) => (Stdio::piped(), bytes),
             Input::File(file) => (Stdio::from(file), Vec::new()),
+            Input::Pipe(pipe) => (Stdio::from(pipe), Vec::new()),
         };
         let max = call.max_output;
         self.spawn(&call, stdin)?.talk(bytes, max).await

@@ -148,7 +148,10 @@ fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
         {
             return PushAnswer::Stale;
         }
-        if words.contains("[remote failure]") {
+        // A server that stumbled in the middle says so in the place where others say no.
+        let stumbled = ["[remote failure]", "internal server error", "(failure)", "timed out"];
+        let lower = words.to_ascii_lowercase();
+        if stumbled.iter().any(|reason| lower.contains(reason)) {
             return PushAnswer::Trouble(Trouble::Unknown {
                 what: format!("the remote gave no account of the push: {words}"),
             });
@@ -163,7 +166,9 @@ fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
         "Connection refused",
         "error: 401",
         "error: 403",
+        "error: 404",
         "error: 429",
+        "not found",
         "Authentication failed",
         "could not read Username",
         "SSL certificate problem",
@@ -171,8 +176,6 @@ fn push_answer(porcelain: &str, stderr: &str) -> PushAnswer {
     let what = format!("the push failed: {stderr}");
     PushAnswer::Trouble(if before_any_effect.iter().any(|s| stderr.contains(s)) {
         later(what)
-    } else if stderr.contains("not found") || stderr.contains("error: 404") {
-        refused(what)
     } else {
         Trouble::Unknown { what }
     })
@@ -197,6 +200,15 @@ mod tests {
             "",
         );
         assert!(matches!(hook, PushAnswer::Trouble(Trouble::Refused { .. })));
+        for stumble in ["Internal Server Error", "failure"] {
+            let answer = push_answer(&format!("!\ta:b\t[remote rejected] ({stumble})\n"), "");
+            assert!(matches!(
+                answer,
+                PushAnswer::Trouble(Trouble::Unknown { .. })
+            ));
+        }
+        let unseen = push_answer("", "fatal: repository 'https://x/a.git/' not found");
+        assert!(matches!(unseen, PushAnswer::Trouble(Trouble::Later { .. })));
         let gone = push_answer("", "fatal: the remote end hung up unexpectedly");
         assert!(matches!(gone, PushAnswer::Trouble(Trouble::Unknown { .. })));
         let closed = push_answer("", "fatal: unable to access: Failed to connect to x port 1");

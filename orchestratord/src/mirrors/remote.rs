@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::branch::BranchName;
 use super::git::{Call, Output, pinned};
+use super::shared::{Heads, Last};
 use super::{LONG, Mirror, QUICK};
 use crate::ports::{GitAccess, Trouble};
 
@@ -171,7 +172,8 @@ impl Mirror {
     }
 
     /// Brings branches of the remote here. The answer says where each of them is; one that the
-    /// remote does not have is forgotten here too.
+    /// remote does not have is forgotten here too. Who waits for a fetch shares it with all others
+    /// who do.
     ///
     /// # Errors
     /// As [`Mirror::remote_head`].
@@ -181,8 +183,25 @@ impl Mirror {
         branches: &[&BranchName],
     ) -> Result<BTreeMap<BranchName, Option<Oid>>, Trouble> {
         let remote = Remote::parse(access).map_err(refused)?;
-        let _one_at_a_time = self.refs.lock().await;
-        let heads = self.list(&remote, branches).await?;
+        let number = self.asked.one_more();
+        let mut last = self.refs.lock().await;
+        let shared = last.as_ref();
+        if let Some(heads) = shared.and_then(|last| last.answers(number, remote.url(), branches)) {
+            return heads;
+        }
+        let asked = self.asked.so_far();
+        let heads = self.fetch_now(&remote, branches).await;
+        *last = Some(Last {
+            asked,
+            url: remote.url().to_owned(),
+            branches: branches.iter().map(|&branch| branch.clone()).collect(),
+            heads: heads.clone(),
+        });
+        heads
+    }
+
+    async fn fetch_now(&self, remote: &Remote, branches: &[&BranchName]) -> Heads {
+        let heads = self.list(remote, branches).await?;
         let mut args: Vec<String> = ["fetch", "--no-tags", "--no-write-fetch-head", "--quiet"]
             .map(str::to_owned)
             .to_vec();
@@ -201,12 +220,13 @@ impl Mirror {
                 None => self.forget(branch).await?,
             }
         }
-        if wanted {
-            let call = Call::new(&self.path, &args).remote(&remote).deadline(LONG);
-            let output = self.git.run(call).await.map_err(later)?;
-            if output.code != 0 {
-                return Err(read_trouble(&output));
-            }
+        if !wanted {
+            return Ok(heads);
+        }
+        let call = Call::new(&self.path, &args).remote(remote).deadline(LONG);
+        let output = self.git.run(call).await.map_err(later)?;
+        if output.code != 0 {
+            return Err(read_trouble(&output));
         }
         // The remote may have moved in between: what is here is what counts.
         let mut found = BTreeMap::new();
@@ -255,11 +275,11 @@ pub(crate) fn later(what: impl fmt::Display) -> Trouble {
     }
 }
 
-/// What a failed read means: only a repository that is not there is for good.
+/// What a failed read means. A repository that is not there may be so for who is not let in, for as
+/// long as that is so; a path of this machine is there or not.
 fn read_trouble(output: &Output) -> Trouble {
     let said = &output.stderr;
-    let gone = ["not found", "does not appear to be a git repository"];
-    if gone.iter().any(|words| said.contains(words)) {
+    if said.contains("does not appear to be a git repository") {
         refused(format!("the repository is not there: {said}"))
     } else {
         later(format!("the repository cannot be read: {said}"))

@@ -35,6 +35,28 @@ async fn a_fetch_brings_the_named_branches_and_forgets_those_that_are_gone() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_fetch_is_answered_by_the_next_one_that_begins() {
+    let sandbox = Sandbox::new().await;
+    let (main, access) = (branch("main"), sandbox.access());
+    let wanted = [&main];
+    let fetch = || Box::pin(sandbox.mirror.fetch(&access, &wanted));
+    let under_way = sandbox.mirror.refs.lock().await;
+    let (mut first, mut second) = (fetch(), fetch());
+    for waits in [&mut first, &mut second] {
+        assert!(futures_util::poll!(waits).is_pending());
+    }
+    let next = sandbox.person.commit(&[("a", Some("a"))], "Next").await;
+    let person = &sandbox.person;
+    person.git(&["push", "--quiet", "origin", "main"]).await;
+    drop(under_way);
+    assert_eq!(first.await.unwrap()[&main], Some(next.clone()));
+    // The remote is gone: who had asked before is answered all the same, who asks now is not.
+    std::fs::rename(&sandbox.source, sandbox.root.path().join("gone")).unwrap();
+    assert_eq!(second.await.unwrap()[&main], Some(next));
+    assert!(fetch().await.is_err());
+}
+
+#[tokio::test]
 async fn a_remote_without_any_branch_is_empty() {
     let sandbox = Sandbox::new().await;
     let mirror = &sandbox.mirror;
@@ -461,8 +483,9 @@ async fn over_http_a_branch_is_fetched_and_pushed_with_the_header_alone() {
         url: format!("http://127.0.0.1:{}/gone.git", host.port),
         ..good
     };
+    // Perhaps we are not let in just now.
     let answer = mirror.remote_head(&gone, &ours).await;
-    assert!(matches!(answer, Err(Trouble::Refused { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(Trouble::Later { .. })), "{answer:?}");
     // Nothing of it is in a file of ours.
     let config = std::fs::read_to_string(mirror.path().join("config")).unwrap();
     assert!(!config.contains("c2VjcmV0") && !config.contains("127.0.0.1"));

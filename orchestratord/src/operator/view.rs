@@ -126,9 +126,11 @@ fn waits_for_agent(world: &World, task: &Task) -> String {
 /// Why a task waits or what it does, and until when, where that is known.
 fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
     if let TaskState::Publishing(_) = task.state
-        && let Some(why) = world.held_up("publish", task)
+        && let Some((why, until)) = ["publish", "open"]
+            .iter()
+            .find_map(|kind| world.held_up(kind, task))
     {
-        return (format!("{}: {why}", waiting_sentence(task)), None);
+        return (format!("{}: {why}", waiting_sentence(task)), Some(until.0));
     }
     if task.state != TaskState::Pending {
         return (waiting_sentence(task), None);
@@ -195,14 +197,17 @@ fn pending_detail(world: &World, task: &Task) -> (String, Option<i64>) {
         ),
         Some(Wait::Disk) => ("the host is short of room".into(), None),
         Some(Wait::Handover(agent)) => {
-            let why = world.held_up("bring", task);
-            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let held = world.held_up("bring", task);
+            let why = held.map_or_else(String::new, |(why, _)| format!(": {why}"));
             (
                 format!("what {agent} committed is being fetched{why}"),
-                None,
+                held.map(|(_, until)| until.0),
             )
         }
-        Some(Wait::Base(why)) => (format!("the repository cannot be fetched: {why}"), None),
+        Some(Wait::Base(why, until)) => (
+            format!("the repository cannot be fetched: {why}"),
+            Some(until.0),
+        ),
     }
 }
 
@@ -422,10 +427,12 @@ pub fn totals(world: &World) -> v1::Totals {
     let today = world.spend.values().filter(|row| row.day == day);
     let today = today.fold(Amount::default(), |sum, row| sum.plus(world.counts(row)));
     let all = spent(world, |_| true);
-    let warning = if world.disk_short && world.warning.is_empty() {
+    let warning = if !world.warning.is_empty() {
+        world.warning.clone()
+    } else if world.disk_short {
         "the host is short of room: no new work is given out".to_owned()
     } else {
-        world.warning.clone()
+        world.fleet_trouble.clone().unwrap_or_default()
     };
     v1::Totals {
         halted: world.host.halted,

@@ -6,14 +6,13 @@
 //! is lost.
 
 use std::collections::HashMap;
-use std::io::SeekFrom;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_code_domain::id::ExecutionId;
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -29,8 +28,8 @@ const SLOWEST: u64 = 256 << 10;
 /// What a pack that arrives came to.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// It is in the file, which is to be read from its beginning.
-    Whole(File),
+    /// It is in the file.
+    Whole(std::fs::File),
     /// The agent does not have it.
     Gone(String),
     /// The agent did not send in time.
@@ -98,8 +97,7 @@ pub(super) async fn receive(
 
 async fn whole(mut file: File) -> Result<Arrival, Trouble> {
     file.flush().await.map_err(not_stored)?;
-    file.seek(SeekFrom::Start(0)).await.map_err(not_stored)?;
-    Ok(Arrival::Whole(file))
+    Ok(Arrival::Whole(file.into_std().await))
 }
 
 #[expect(
@@ -124,7 +122,7 @@ impl Silences {
         &self,
         id: &ExecutionId,
         arrival: Arrival,
-    ) -> Result<Result<File, String>, Trouble> {
+    ) -> Result<Result<std::fs::File, String>, Trouble> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let what = match arrival {
             Arrival::Whole(file) => {
@@ -149,7 +147,7 @@ impl Silences {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use std::io::{Read as _, Seek as _};
 
     use super::*;
 
@@ -171,12 +169,13 @@ mod tests {
         receive(parts, &incoming, MOST, patience).await.unwrap()
     }
 
-    async fn text(arrival: Arrival) -> String {
+    fn text(arrival: Arrival) -> String {
         let Arrival::Whole(mut file) = arrival else {
             return format!("{arrival:?}");
         };
         let mut text = String::new();
-        file.read_to_string(&mut text).await.unwrap();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
         text
     }
 
@@ -186,13 +185,13 @@ mod tests {
     #[tokio::test]
     async fn a_pack_is_whole_when_its_end_came() {
         let parts = vec![data(b"ab"), data(b"cd"), ResultPart::End];
-        assert_eq!(text(arrival(parts, LONG, LONG).await).await, "abcd");
+        assert_eq!(text(arrival(parts, LONG, LONG).await), "abcd");
     }
 
     #[tokio::test]
     async fn more_than_is_allowed_is_not_waited_for() {
         let parts = vec![data(b"abcd"), data(b"efgh")];
-        assert_eq!(text(arrival(parts, LONG, LONG).await).await, "abcdefgh");
+        assert_eq!(text(arrival(parts, LONG, LONG).await), "abcdefgh");
     }
 
     #[tokio::test]

@@ -3,15 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_code_domain::id::{Oid, TaskId};
 use cloud_code_domain::passed::{PassedChanges, ProtectedChange};
 use cloud_code_domain::time::Timestamp;
 use secrecy::SecretString;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::config::{GateLimits, GitConfig};
 use crate::failpoint::failpoint;
@@ -25,12 +27,18 @@ use crate::ports::Trouble;
 use super::finding::{Finding, Rule};
 use super::history::{self, History};
 use super::protected::Protected;
-use super::quarantine::Quarantine;
+use super::quarantine::{Quarantine, Received};
 use super::rebuild::{self, Stamp};
 use super::secrets::Secrets;
 use super::walk::Walk;
 
 const WALK_DEADLINE: Duration = Duration::from_secs(180);
+/// From this size on, a pack without an object that was not judged moves to the mirror as it is. What
+/// is smaller is packed anew: that costs nothing, and leaves the agent's own commits outside.
+const MOVED_WHOLE: u64 = 4 << 20;
+/// Deltas of deltas that git itself makes at most. The thousandth in a chain costs a thousand reads,
+/// each time.
+const DEEPEST: u32 = 50;
 
 /// What a result is checked against.
 #[derive(Debug)]
@@ -124,6 +132,8 @@ impl From<MirrorError> for GateError {
 #[derive(Debug)]
 pub struct Gate {
     root: PathBuf,
+    /// From how many bytes on a pack is moved.
+    whole_from: u64,
 }
 
 impl Gate {
@@ -132,6 +142,7 @@ impl Gate {
     pub fn new(state_dir: &Path) -> Self {
         Self {
             root: state_dir.join("quarantine"),
+            whole_from: MOVED_WHOLE,
         }
     }
 
@@ -146,24 +157,22 @@ impl Gate {
         }
     }
 
-    /// Checks a result. `pack` are the bytes that the agent sent; none are a pack without objects.
+    /// Checks a result. `pack` is the file of what the agent sent; an empty one is a pack without
+    /// objects.
     /// The same input gives the same head, whatever happened to an earlier check of it.
     ///
     /// # Errors
     /// The findings, or why it could not be checked now.
-    pub async fn check(
-        &self,
-        input: &GateInput<'_>,
-        pack: impl AsyncRead + Unpin,
-    ) -> Result<Accepted, GateError> {
+    pub async fn check(&self, input: &GateInput<'_>, pack: File) -> Result<Accepted, GateError> {
         let anchors = anchors(input).await?;
         let quarantine = Quarantine::make(&self.root, input.mirror).await?;
         failpoint!("git::quarantine_made");
-        let received = quarantine.receive(pack, input.limits).await?;
-        failpoint!("git::index_pack");
-        let protected = Protected::new(input.protected_paths);
         let secrets = Secrets::new(input.known_secrets)
             .map_err(|error| later(format!("the secret scanner cannot be made: {error}")))?;
+        let secrets = Arc::new(secrets);
+        let received = quarantine.receive(pack, input.limits, &secrets).await?;
+        failpoint!("git::index_pack");
+        let protected = Protected::new(input.protected_paths);
         let repository = quarantine.repository();
         let mut objects = ObjectReader::open(quarantine.git(), &repository, WALK_DEADLINE)
             .map_err(MirrorError::from)?;
@@ -177,7 +186,8 @@ impl Gate {
         walk_all(&mut walk, &history, &stamp).await?;
         closed(input.mirror, &anchors, &mut walk).await?;
         failpoint!("git::walk");
-        let head = rebuild::rebuild(&quarantine, &history, &stamp).await?;
+        let rebuilt = rebuild::rebuild(&quarantine, &history, &stamp).await?;
+        let head = rebuilt.last().unwrap_or(input.head).clone();
         failpoint!("git::commit_made");
         if let Some(published) = input.published
             && !keeps(&quarantine, published, &head).await?
@@ -193,13 +203,23 @@ impl Gate {
             let findings = walk.findings.into_list();
             return Err(GateError::Rejected { findings, passable });
         }
-        quarantine.promote(input.mirror, &head, &anchors).await?;
+        if self.may_move(&received) && all_judged(&received, &walk, &history) {
+            quarantine.promote_whole(input.mirror, &rebuilt).await?;
+        } else {
+            quarantine.promote(input.mirror, &head, &anchors).await?;
+        }
         failpoint!("git::promote");
         let accepted = accepted(input, &history, head).await?;
         Ok(Accepted {
             protected: walk.touched.into_changes(),
             ..accepted
         })
+    }
+
+    /// Whether a pack is worth moving, and no burden to whoever reads from it afterwards.
+    fn may_move(&self, received: &Received) -> bool {
+        let shallow = received.deepest.is_some_and(|depth| depth <= DEEPEST);
+        received.bytes >= self.whole_from && shallow
     }
 }
 
@@ -211,6 +231,14 @@ async fn nothing_new(input: &GateInput<'_>, history: &History) -> Result<Accepte
     }
     let what = "the result has no commit of its own";
     Err(Finding::whole(Rule::NoChange, what).into())
+}
+
+/// Whether nothing was sent but what the walk looked at, and the commits that were rebuilt.
+fn all_judged(received: &Received, walk: &Walk<'_>, history: &History) -> bool {
+    let commits: HashSet<&Oid> = history.commits.iter().map(|commit| &commit.oid).collect();
+    received
+        .objects()
+        .all(|oid| walk.judged(oid) || commits.contains(oid))
 }
 
 fn stamp<'a>(input: &GateInput<'a>) -> Stamp<'a> {

@@ -9,8 +9,6 @@
 //!                           the agent's own side branch: folded into the merge
 //! ```
 
-use std::collections::HashSet;
-
 use cloud_code_domain::id::Oid;
 
 use crate::mirrors::objects::{Found, ObjectKind, ObjectReader};
@@ -19,6 +17,7 @@ use crate::mirrors::{Mirror, MirrorError};
 use super::finding::{Finding, Rule};
 use super::gate::GateError;
 use super::message;
+use super::quarantine::Received;
 
 /// More commits than this are no result of one turn.
 const MAX_COMMITS: usize = 500;
@@ -63,7 +62,7 @@ pub(crate) struct History {
 pub(crate) async fn follow(
     mirror: &Mirror,
     objects: &mut ObjectReader,
-    received: &HashSet<Oid>,
+    received: &Received,
     anchors: &[Oid],
     head: &Oid,
 ) -> Result<History, GateError> {

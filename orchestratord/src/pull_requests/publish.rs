@@ -1,5 +1,6 @@
 //! A result's way out: fetched from its agent, checked at the gate, pushed.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,6 @@ use cloud_code_domain::execution::Execution;
 use cloud_code_domain::id::Oid;
 use cloud_code_domain::task::Task;
 use secrecy::SecretString;
-use tokio::fs::File;
 
 use crate::config::{GitConfig, ProjectConfig};
 use crate::engine::{Done, Outcome};

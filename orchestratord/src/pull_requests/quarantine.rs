@@ -1,13 +1,18 @@
 //! A repository that lives for one check: it sees the mirror's objects, the mirror never sees its.
 
-use std::collections::HashSet;
+mod feed;
+mod received;
+
+pub(crate) use received::{Received, Seen};
+
 use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::PipeReader;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_code_domain::id::Oid;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::config::GateLimits;
 use crate::mirrors::git::{Call, Git, GitError, Input};
@@ -17,7 +22,9 @@ use crate::ports::Trouble;
 
 use super::finding::{Finding, Rule};
 use super::gate::GateError;
-use super::scan::{ScanError, scan};
+use super::scan::ScanError;
+use super::secrets::Secrets;
+use feed::Looked;
 
 const INDEX_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -73,41 +80,48 @@ impl Quarantine {
         &self.git
     }
 
-    /// Takes a pack in: to disk under its bound, scanned, indexed. The ids of its objects.
+    /// Takes a pack in: scanned, and indexed by git no further than the scan has come.
     pub(crate) async fn receive(
         &self,
-        pack: impl AsyncRead + Unpin,
+        pack: File,
         limits: &GateLimits,
-    ) -> Result<HashSet<Oid>, GateError> {
-        let path = self.directory.join("received.pack");
-        let bytes = spool(pack, &path, limits.pack_bytes).await?;
+        secrets: &Arc<Secrets>,
+    ) -> Result<Received, GateError> {
+        let unreadable = |error| later(format!("the received pack cannot be read: {error}"));
+        let bytes = pack.metadata().map_err(unreadable)?.len();
+        let most = limits.pack_bytes;
+        if bytes > most {
+            let what = format!("the pack has more than the {most} bytes that are accepted");
+            return Err(Finding::whole(Rule::TooLarge, what).into());
+        }
         if bytes == 0 {
-            return Ok(HashSet::new());
+            return Ok(Received::default());
         }
-        let file = open(&path)?;
-        let bounds = limits.clone();
-        let scanned = tokio::task::spawn_blocking(move || scan(file, &bounds)).await;
-        match scanned {
-            Ok(Ok(0)) => return Ok(HashSet::new()),
-            Ok(Ok(_)) => {}
+        let (end, feed) = std::io::pipe().map_err(unreadable)?;
+        let (bounds, secrets) = (limits.clone(), Arc::clone(secrets));
+        let look = tokio::task::spawn_blocking(move || feed::look(&pack, feed, &bounds, &secrets));
+        let (looked, indexed) = tokio::join!(look, self.index(end, limits));
+        let looked = match looked {
+            Ok(Ok(looked)) => looked,
             Ok(Err(ScanError::Finding(finding))) => return Err(finding.into()),
-            Ok(Err(ScanError::Io(error))) => {
-                return Err(later(format!("the received pack cannot be read: {error}")).into());
-            }
+            Ok(Err(ScanError::Io(error))) => return Err(unreadable(error).into()),
             Err(_) => return Err(later("the scan of the pack was stopped").into()),
+        };
+        if looked.made.objects == 0 {
+            return Ok(Received::default());
         }
-        self.index(&path, limits).await?;
-        self.received().await
+        indexed?;
+        self.received(&looked, bytes).await
     }
 
     /// `--strict`, never `--fix-thin`: a delta against an object that the agent does not have would
     /// otherwise give it that object's content.
-    async fn index(&self, pack: &Path, limits: &GateLimits) -> Result<(), GateError> {
+    async fn index(&self, pack: PipeReader, limits: &GateLimits) -> Result<(), GateError> {
         let repository = self.repository();
         let most = format!("--max-input-size={}", limits.pack_bytes);
         let args = ["index-pack", "--stdin", "--strict", "--threads=1", &most];
         let call = Call::new(&repository, args)
-            .input(Input::File(open(pack)?))
+            .input(Input::Pipe(pack))
             .deadline(INDEX_DEADLINE);
         match self.git.must(call).await {
             Ok(_) => Ok(()),
@@ -125,11 +139,13 @@ impl Quarantine {
         }
     }
 
-    async fn received(&self) -> Result<HashSet<Oid>, GateError> {
+    /// The ids of what was indexed, beside what was seen of it. git leaves a pack that it indexes as
+    /// it came, so that an offset means the same object to both.
+    async fn received(&self, looked: &Looked, bytes: u64) -> Result<Received, GateError> {
         let repository = self.repository();
         let packs = repository.join("objects/pack");
         let fail = |error| later(format!("the quarantine cannot be read: {error}"));
-        let mut received = HashSet::new();
+        let mut received = Received::of(bytes, looked);
         for entry in std::fs::read_dir(&packs).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
             if path.extension().is_some_and(|extension| extension == "idx") {
@@ -137,9 +153,7 @@ impl Quarantine {
                     .input(Input::File(open(&path)?))
                     .max_output(256 << 20);
                 let listing = self.git.must(call).await.map_err(MirrorError::from)?;
-                let text = String::from_utf8_lossy(&listing);
-                let ids = text.lines().filter_map(|line| line.split(' ').nth(1));
-                received.extend(ids.filter_map(|id| id.parse::<Oid>().ok()));
+                received.take(&String::from_utf8_lossy(&listing), looked);
             }
         }
         Ok(received)
@@ -152,51 +166,68 @@ impl Quarantine {
         head: &Oid,
         known: &[Oid],
     ) -> Result<(), Trouble> {
-        let repository = self.repository();
         let mut revisions = format!("{head}\n");
         for commit in known {
             revisions.push_str(&format!("^{commit}\n"));
         }
+        self.pack_into(mirror, &["--revs"], revisions).await?;
+        arrived(mirror, head).await
+    }
+
+    /// As `promote`, for a result whose every object was judged: the pack itself moves, and is not
+    /// made anew. The mirror gets the agent's own commits with it, which nothing leads to: what counts
+    /// as known is what a branch reaches, never what is merely there.
+    pub(crate) async fn promote_whole(
+        &self,
+        mirror: &Mirror,
+        rebuilt: &[Oid],
+    ) -> Result<(), Trouble> {
+        let from = self.repository().join("objects/pack");
+        let to = mirror.path().join("objects/pack");
+        let fail = |error| later(format!("the pack cannot be moved to the mirror: {error}"));
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&from).map_err(fail)? {
+            files.push(entry.map_err(fail)?.path());
+        }
+        // git sees a pack by its index, which therefore comes last.
+        files.sort_by_key(|path| path.extension().is_some_and(|extension| extension == "idx"));
+        for file in &files {
+            let name = file.file_name().unwrap_or_default();
+            std::fs::rename(file, to.join(name)).map_err(fail)?;
+        }
+        File::open(&to)
+            .and_then(|directory| directory.sync_all())
+            .map_err(fail)?;
+        let commits: String = rebuilt.iter().map(|commit| format!("{commit}\n")).collect();
+        self.pack_into(mirror, &[], commits).await?;
+        match rebuilt.last() {
+            Some(head) => arrived(mirror, head).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a pack in the mirror of what git is told on its standard input.
+    async fn pack_into(&self, mirror: &Mirror, more: &[&str], told: String) -> Result<(), Trouble> {
+        let repository = self.repository();
         let target = mirror.path().join("objects/pack/pack");
-        let target = target.to_string_lossy().into_owned();
-        let args = [
-            "pack-objects",
-            "--revs",
-            "--quiet",
-            "--delta-base-offset",
-            &target,
-        ];
+        let target = target.to_string_lossy();
+        let mut args = vec!["pack-objects", "--quiet", "--delta-base-offset"];
+        args.extend(more);
+        args.push(&target);
         let call = Call::new(&repository, args)
-            .input(Input::Bytes(revisions.into_bytes()))
+            .input(Input::Bytes(told.into_bytes()))
             .deadline(INDEX_DEADLINE);
         self.git.must(call).await.map_err(MirrorError::from)?;
-        if mirror.contains(head).await? {
-            Ok(())
-        } else {
-            Err(later("the mirror does not have what was put into it"))
-        }
+        Ok(())
     }
 }
 
-async fn spool(pack: impl AsyncRead + Unpin, path: &Path, most: u64) -> Result<u64, GateError> {
-    let fail = |error| later(format!("the pack cannot be received: {error}"));
-    let file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(fail)?;
-    let mut file = tokio::fs::File::from_std(file);
-    let mut bounded = pack.take(most.saturating_add(1));
-    let bytes = tokio::io::copy(&mut bounded, &mut file)
-        .await
-        .map_err(fail)?;
-    file.flush().await.map_err(fail)?;
-    if bytes > most {
-        let what = format!("the pack has more than the {most} bytes that are accepted");
-        return Err(Finding::whole(Rule::TooLarge, what).into());
+async fn arrived(mirror: &Mirror, head: &Oid) -> Result<(), Trouble> {
+    if mirror.contains(head).await? {
+        Ok(())
+    } else {
+        Err(later("the mirror does not have what was put into it"))
     }
-    Ok(bytes)
 }
 
 fn open(path: &Path) -> Result<File, Trouble> {

@@ -60,12 +60,13 @@ fn or(text: String, fallback: &str) -> String {
     }
 }
 
-/// Writes the commits of a history into the quarantine, oldest first; the last one.
+/// Writes the commits of a history into the quarantine; what they are there, oldest first.
 pub(crate) async fn rebuild(
     quarantine: &Quarantine,
     history: &History,
     stamp: &Stamp<'_>,
-) -> Result<Oid, MirrorError> {
+) -> Result<Vec<Oid>, MirrorError> {
+    let mut rebuilt = Vec::new();
     let mut parent = history.root.oid.clone();
     let mut earliest = history.root.committed;
     for commit in &history.commits {
@@ -77,9 +78,10 @@ pub(crate) async fn rebuild(
         parents.extend(commit.merged.iter().map(|known| &known.oid));
         let text = stamp.text(commit, &parents, at);
         parent = write(quarantine, text).await?;
+        rebuilt.push(parent.clone());
         earliest = at;
     }
-    Ok(parent)
+    Ok(rebuilt)
 }
 
 async fn write(quarantine: &Quarantine, text: String) -> Result<Oid, MirrorError> {

@@ -2,8 +2,10 @@
 //!
 //! A pack of 2 MB can hold 2 GiB of zeros, and a delta of 30 bytes can ask for any size. Both are
 //! declared in front of the data, so they are refused without being made. To find the next object
-//! its data is inflated into a small buffer and dropped; it is bounded by what was declared.
+//! its data has to be inflated, bounded by what was declared. What is inflated anyway is looked at
+//! once: a blob that is there whole goes to the [`Onlooker`], and is not read again.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -11,6 +13,18 @@ use flate2::{Decompress, FlushDecompress, Status};
 use crate::config::GateLimits;
 
 use super::finding::{Finding, Rule};
+
+/// Who follows a scan.
+pub(crate) trait Onlooker {
+    /// The blob whose entry begins at this offset.
+    fn blob(&mut self, offset: u64, content: &[u8]);
+
+    /// Everything before this offset may be unpacked; what lies beyond was not looked at.
+    ///
+    /// # Errors
+    /// Those of passing it on, which end the scan.
+    fn accepted(&mut self, end: u64) -> std::io::Result<()>;
+}
 
 /// Why a pack is not let in, or could not be read.
 #[derive(Debug)]
@@ -40,9 +54,25 @@ fn too_large(what: String) -> ScanError {
     ScanError::Finding(Finding::whole(Rule::TooLarge, what))
 }
 
-/// Looks through a pack; the number of its objects.
-pub(crate) fn scan(pack: impl Read, limits: &GateLimits) -> Result<u32, ScanError> {
-    let mut pack = BufReader::with_capacity(64 << 10, pack);
+/// What a pack is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Its objects.
+    pub(crate) objects: u32,
+    /// The longest chain of deltas; none where only git can say.
+    pub(crate) deepest: Option<u32>,
+}
+
+/// Looks through a pack.
+pub(crate) fn scan(
+    pack: impl Read,
+    limits: &GateLimits,
+    onlooker: &mut impl Onlooker,
+) -> Result<Made, ScanError> {
+    let mut pack = Source {
+        bytes: BufReader::with_capacity(64 << 10, pack),
+        offset: 0,
+    };
     let mut header = [0; 12];
     pack.read_exact(&mut header)?;
     let [p, a, c, k, v0, v1, v2, v3, n0, n1, n2, n3] = header;
@@ -58,10 +88,58 @@ pub(crate) fn scan(pack: impl Read, limits: &GateLimits) -> Result<u32, ScanErro
         )));
     }
     let mut total = 0;
+    let mut content = Vec::new();
+    let mut depths = HashMap::new();
+    let mut deepest = Some(0);
     for _ in 0..count {
-        entry(&mut pack, limits, &mut total)?;
+        let offset = pack.offset;
+        let depth = match entry(&mut pack, limits, &mut total, &mut content)? {
+            Kind::Blob => {
+                onlooker.blob(offset, &content);
+                Some(0)
+            }
+            Kind::Whole => Some(0),
+            Kind::DeltaOf(back) => offset
+                .checked_sub(back)
+                .and_then(|base| depths.get(&base))
+                .map(|depth: &u32| depth.saturating_add(1)),
+            Kind::Delta => None,
+        };
+        if let Some(depth) = depth {
+            depths.insert(offset, depth);
+        }
+        deepest = deepest.zip(depth).map(|(one, other)| one.max(other));
+        onlooker.accepted(pack.offset).map_err(ScanError::Io)?;
     }
-    Ok(count)
+    Ok(Made {
+        objects: count,
+        deepest,
+    })
+}
+
+/// A pack, and how much of it was read.
+struct Source<R> {
+    bytes: BufReader<R>,
+    offset: u64,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.bytes.read(into)?;
+        self.offset += u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Source<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.bytes.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.bytes.consume(count);
+        self.offset += u64::try_from(count).unwrap_or(u64::MAX);
+    }
 }
 
 /// Each path is at most a blob and a tree of its own, and there are commits.
@@ -69,7 +147,24 @@ fn most_objects(limits: &GateLimits) -> u64 {
     limits.paths.saturating_mul(2).saturating_add(10_000)
 }
 
-fn entry(pack: &mut impl BufRead, limits: &GateLimits, total: &mut u64) -> Result<(), ScanError> {
+/// What an entry of a pack is.
+enum Kind {
+    Blob,
+    /// A commit, a tree, a tag.
+    Whole,
+    /// A delta of the entry so many bytes before it.
+    DeltaOf(u64),
+    /// A delta of what it names by its id.
+    Delta,
+}
+
+/// Looks at one object; its kind. Of a blob that is there whole, the content.
+fn entry(
+    pack: &mut impl BufRead,
+    limits: &GateLimits,
+    total: &mut u64,
+    content: &mut Vec<u8>,
+) -> Result<Kind, ScanError> {
     let first = byte(pack)?;
     let kind = (first >> 4) & 7;
     let mut size = u64::from(first & 15);
@@ -81,25 +176,45 @@ fn entry(pack: &mut impl BufRead, limits: &GateLimits, total: &mut u64) -> Resul
         size |= more << 4;
     }
     declare(size, limits, total)?;
+    content.clear();
     match kind {
-        1..=4 => inflate(pack, size, |_| Ok(())),
-        6 | 7 => {
-            if kind == 6 {
-                varint(pack)?;
-            } else {
-                pack.read_exact(&mut [0; 20])?;
-            }
-            let mut head = Vec::with_capacity(20);
-            inflate(pack, size, |data| {
-                head.extend_from_slice(&data[..data.len().min(20 - head.len().min(20))]);
-                Ok(())
-            })?;
-            let mut rest = head.as_slice();
-            varint(&mut rest)?;
-            declare(varint(&mut rest)?, limits, total)
+        3 => {
+            inflate(pack, size, |data| content.extend_from_slice(data))?;
+            Ok(Kind::Blob)
+        }
+        1 | 2 | 4 => {
+            inflate(pack, size, |_| ())?;
+            Ok(Kind::Whole)
+        }
+        6 => {
+            let back = distance(pack)?;
+            delta(pack, size, limits, total, content)?;
+            Ok(Kind::DeltaOf(back))
+        }
+        7 => {
+            pack.read_exact(&mut [0; 20])?;
+            delta(pack, size, limits, total, content)?;
+            Ok(Kind::Delta)
         }
         _ => Err(malformed("an object is of no known kind")),
     }
+}
+
+/// A delta begins with the size of what it is taken from, and of what it makes.
+fn delta(
+    pack: &mut impl BufRead,
+    size: u64,
+    limits: &GateLimits,
+    total: &mut u64,
+    head: &mut Vec<u8>,
+) -> Result<(), ScanError> {
+    inflate(pack, size, |data| {
+        let missing = 20_usize.saturating_sub(head.len());
+        head.extend(data.iter().take(missing));
+    })?;
+    let mut rest = head.as_slice();
+    varint(&mut rest)?;
+    declare(varint(&mut rest)?, limits, total)
 }
 
 /// Counts what an object says that it will take.
@@ -138,11 +253,25 @@ fn varint(source: &mut impl Read) -> Result<u64, ScanError> {
     Err(malformed("a number does not fit"))
 }
 
+/// How far before a delta its base begins: the most significant part first, and no number has two forms.
+fn distance(source: &mut impl Read) -> Result<u64, ScanError> {
+    let mut next = byte(source)?;
+    let mut value = u64::from(next & 0x7f);
+    while next & 0x80 != 0 {
+        if value >= u64::MAX >> 8 {
+            return Err(malformed("a number does not fit"));
+        }
+        next = byte(source)?;
+        value = ((value + 1) << 7) | u64::from(next & 0x7f);
+    }
+    Ok(value)
+}
+
 /// Inflates one object, exactly as long as it says it is.
 fn inflate(
     pack: &mut impl BufRead,
     size: u64,
-    mut each: impl FnMut(&[u8]) -> Result<(), ScanError>,
+    mut each: impl FnMut(&[u8]),
 ) -> Result<(), ScanError> {
     let mut inflater = Decompress::new(true);
     let mut buffer = [0; 16 << 10];
@@ -159,7 +288,7 @@ fn inflate(
         if inflater.total_out() > size {
             return Err(malformed("an object is longer than it says"));
         }
-        each(&buffer[..made])?;
+        each(&buffer[..made]);
         if status == Status::StreamEnd {
             return if inflater.total_out() == size {
                 Ok(())
@@ -209,8 +338,37 @@ mod tests {
         bytes
     }
 
+    /// What was shown, and up to where it was accepted.
+    #[derive(Debug, Default, PartialEq)]
+    struct Seen {
+        blobs: Vec<(u64, Vec<u8>)>,
+        accepted: Vec<u64>,
+    }
+
+    impl Onlooker for Seen {
+        fn blob(&mut self, offset: u64, content: &[u8]) {
+            self.blobs.push((offset, content.to_vec()));
+        }
+
+        fn accepted(&mut self, end: u64) -> std::io::Result<()> {
+            self.accepted.push(end);
+            Ok(())
+        }
+    }
+
+    fn scan_with(pack: &[u8], limits: &GateLimits) -> Result<u32, ScanError> {
+        scan(pack, limits, &mut Seen::default()).map(|made| made.objects)
+    }
+
+    fn delta(base: &[u8]) -> Vec<u8> {
+        let mut object = header(6, 4);
+        object.extend(base);
+        object.extend(deflated(&[5, 5, 0x90, 5]));
+        object
+    }
+
     fn rule(pack: &[u8]) -> Rule {
-        match scan(pack, &GateLimits::default()) {
+        match scan_with(pack, &GateLimits::default()) {
             Err(ScanError::Finding(finding)) => finding.rule,
             other => panic!("{other:?}"),
         }
@@ -242,8 +400,8 @@ mod tests {
             ..GateLimits::default()
         };
         let five = pack(&vec![object.clone(); 5]);
-        assert_eq!(scan(&*five, &limits).unwrap(), 5);
-        let six = scan(&*pack(&vec![object; 6]), &limits);
+        assert_eq!(scan_with(&five, &limits).unwrap(), 5);
+        let six = scan_with(&pack(&vec![object; 6]), &limits);
         assert!(matches!(six, Err(ScanError::Finding(f)) if f.rule == Rule::TooLarge));
         let mut header = pack(&[]);
         header[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
@@ -259,10 +417,73 @@ mod tests {
         }
         let mut object = header(3, 5);
         object.extend(deflated(b"hello"));
-        assert_eq!(
-            scan(&*pack(&[object.clone(), object]), &GateLimits::default()).unwrap(),
-            2
-        );
+        let two = pack(&[object.clone(), object]);
+        assert_eq!(scan_with(&two, &GateLimits::default()).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_whole_blob_is_shown_where_it_begins_and_nothing_else_is() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let mut tree = header(2, 5);
+        tree.extend(deflated(b"a tree"[1..].as_ref()));
+        let bytes = pack(&[tree.clone(), blob.clone(), blob.clone()]);
+        let mut seen = Seen::default();
+        scan(&*bytes, &GateLimits::default(), &mut seen).unwrap();
+        let [first, second, end] = [12 + tree.len(), 12 + tree.len() + blob.len(), bytes.len()]
+            .map(|offset| u64::try_from(offset).unwrap());
+        let hello = b"hello".to_vec();
+        assert_eq!(seen.blobs, [(first, hello.clone()), (second, hello)]);
+        assert_eq!(seen.accepted, [first, second, end]);
+    }
+
+    #[test]
+    fn a_chain_of_deltas_is_as_long_as_it_is() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let made = |objects: &[Vec<u8>]| {
+            scan(
+                &*pack(objects),
+                &GateLimits::default(),
+                &mut Seen::default(),
+            )
+            .unwrap()
+        };
+        let back = |object: &[u8]| vec![u8::try_from(object.len()).unwrap()];
+        let first = delta(&back(&blob));
+        let second = delta(&back(&first));
+        let chain = [blob.clone(), first.clone(), second, blob.clone()];
+        assert_eq!(made(&chain).deepest, Some(2));
+        assert_eq!(made(std::slice::from_ref(&blob)).deepest, Some(0));
+        // Its base is nowhere: git says what is wrong with it.
+        assert_eq!(made(&[blob.clone(), delta(&[1])]).deepest, None);
+        let mut named = header(7, 4);
+        named.extend([7; 20]);
+        named.extend(deflated(&[5, 5, 0x90, 5]));
+        assert_eq!(made(&[blob, named]).deepest, None);
+    }
+
+    #[test]
+    fn the_distance_to_a_base_has_one_form_for_each_number() {
+        for (bytes, number) in [
+            (&[0x7f][..], 0x7f),
+            (&[0x80, 0x00], 0x80),
+            (&[0xff, 0x7f], 0x407f),
+            (&[0x80, 0x80, 0x00], 0x4080),
+        ] {
+            assert_eq!(distance(&mut &*bytes).unwrap(), number, "{bytes:x?}");
+        }
+        assert!(distance(&mut &[0xff; 12][..]).is_err());
+    }
+
+    #[test]
+    fn what_comes_after_a_refused_object_is_not_accepted() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let bytes = pack(&[blob.clone(), header(3, 2 << 30), blob.clone()]);
+        let mut seen = Seen::default();
+        assert!(scan(&*bytes, &GateLimits::default(), &mut seen).is_err());
+        assert_eq!(seen.accepted, [12 + u64::try_from(blob.len()).unwrap()]);
     }
 
     #[test]

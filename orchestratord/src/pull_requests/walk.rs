@@ -20,6 +20,7 @@ use super::finding::{Finding, Findings, Rule};
 use super::gate::GateError;
 use super::names;
 use super::protected::Protected;
+use super::quarantine::Received;
 use super::secrets::Secrets;
 use super::touched::{self, Touched};
 use super::tree::{self, Entry, Mode};
@@ -32,13 +33,14 @@ const MAX_STEPS: u64 = 4_000_000;
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
     pub(crate) objects: ObjectReader,
-    pub(crate) received: &'a HashSet<Oid>,
+    pub(crate) received: &'a Received,
     pub(crate) limits: &'a GateLimits,
     pub(crate) protected: &'a Protected,
     pub(crate) secrets: &'a Secrets,
     trees: HashMap<Oid, Arc<Vec<Entry>>>,
     sizes: HashMap<Oid, Size>,
     looked_at: HashSet<Oid>,
+    links: HashSet<Oid>,
     /// Only protected paths are looked for: everything else was judged before.
     guarding: bool,
     steps: u64,
@@ -70,7 +72,7 @@ struct Frame {
 impl<'a> Walk<'a> {
     pub(crate) fn new(
         objects: ObjectReader,
-        received: &'a HashSet<Oid>,
+        received: &'a Received,
         limits: &'a GateLimits,
         protected: &'a Protected,
         secrets: &'a Secrets,
@@ -84,6 +86,7 @@ impl<'a> Walk<'a> {
             trees: HashMap::new(),
             sizes: HashMap::new(),
             looked_at: HashSet::new(),
+            links: HashSet::new(),
             guarding: false,
             steps: 0,
             findings: Findings::default(),
@@ -128,6 +131,11 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether this walk has looked at an object of the result.
+    pub(crate) fn judged(&self, oid: &Oid) -> bool {
+        self.looked_at.contains(oid) || self.links.contains(oid) || self.sizes.contains_key(oid)
     }
 
     fn within_limits(&self, size: Size, above: usize) -> Result<(), GateError> {

@@ -1,10 +1,12 @@
 //! One link: messages of an agent become inputs, orders become messages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
+use cloud_code_domain::pace::Pace;
 use cloud_code_domain::silence::{Silence, Sound};
+use cloud_code_domain::vitals::Vitals;
 use cloud_code_proto::{PROTOCOL, v1};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -15,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
-use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update, Vitals};
+use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply, Update};
 use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
@@ -54,10 +56,46 @@ pub struct LinkParts {
 /// The session service of one agent: made for its socket.
 #[derive(Clone, Debug)]
 pub struct SessionService {
-    /// The agent whose socket it serves.
-    pub agent: AgentId,
-    /// What it needs.
-    pub parts: LinkParts,
+    agent: AgentId,
+    parts: LinkParts,
+    turns: Arc<Turns>,
+}
+
+/// Whose link begins when.
+#[derive(Debug)]
+struct Turns {
+    since: Instant,
+    pace: Mutex<Pace>,
+}
+
+impl SessionService {
+    /// The service of an agent that has no link yet.
+    #[must_use]
+    pub fn new(agent: AgentId, parts: LinkParts) -> Self {
+        let turns = Turns {
+            since: Instant::now(),
+            pace: Mutex::default(),
+        };
+        Self {
+            agent,
+            parts,
+            turns: Arc::new(turns),
+        }
+    }
+
+    /// Waits for the turn of a link that wants to begin.
+    async fn turn(&self) -> Result<(), Status> {
+        let turn = {
+            let turns = &self.turns;
+            let mut pace = turns.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.turn(turns.since.elapsed())
+        };
+        let Some(wait) = turn else {
+            return Err(Status::resource_exhausted("too many links begin at once"));
+        };
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
 }
 
 type Outbound = mpsc::Sender<Result<v1::ToAgent, Status>>;
@@ -80,11 +118,23 @@ impl v1::session_server::Session for SessionService {
                 "the first message has to be a hello",
             ));
         };
+        self.turn().await?;
         let (outbound, answers) = mpsc::channel(OUTBOUND);
         let link = Link::begin(self.agent.clone(), self.parts.clone(), hello, outbound).await?;
         tokio::spawn(link.run(inbound));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
+}
+
+/// What is to be done about an agentd that speaks another protocol.
+fn foreign(hello: &v1::Hello) -> String {
+    let version = cloud_code_domain::text::one_line(&hello.agentd_version, 40);
+    format!(
+        "agentd {version} speaks protocol {}, orchestratord {} speaks {PROTOCOL}; install the agentd \
+         of the same version",
+        hello.protocol,
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 struct Link {
@@ -115,13 +165,14 @@ impl Link {
         outbound: Outbound,
     ) -> Result<Self, Status> {
         if hello.protocol != PROTOCOL {
-            return Err(Status::failed_precondition(format!(
-                "agentd {} speaks protocol {}, orchestratord {} speaks {PROTOCOL}; install the \
-                 agentd of the same version",
-                hello.agentd_version,
-                hello.protocol,
-                env!("CARGO_PKG_VERSION")
-            )));
+            let why = foreign(&hello);
+            // What agentd does with the answer is its own: the operator has to know as well.
+            let told = Input::WorkstationStuck {
+                agent,
+                why: why.clone(),
+            };
+            let _stopped = parts.engine.send(told).await;
+            return Err(Status::failed_precondition(why));
         }
         let asks = parts.sessions.enter(&agent);
         let link = parts.sessions.next_link();

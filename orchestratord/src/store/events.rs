@@ -56,6 +56,22 @@ pub(super) fn index(write: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes of a store what a program of schema 1 would have written.
+#[cfg(test)]
+pub(crate) fn without_index(store: &Store) -> Result<(), StoreError> {
+    store.db(|db| {
+        let write = super::begin(db)?;
+        write.delete_table(OF_TASKS).map_err(storage("written"))?;
+        {
+            let meta = super::Table::Meta.definition();
+            let mut meta = write.open_table(meta).map_err(storage("written"))?;
+            meta.insert("schema", encode(&1_u64).as_slice())
+                .map_err(storage("written"))?;
+        }
+        write.commit().map_err(storage("written"))
+    })
+}
+
 /// All events of a store into a new one, which gets its own index of them.
 pub(super) fn copy(store: &ReadTransaction, new: &WriteTransaction) -> Result<(), StoreError> {
     let from = store.open_table(EVENTS).map_err(storage("read"))?;

@@ -155,7 +155,7 @@ async fn through_the_gate(
         title: "Much",
         ended_at: Timestamp(1_700_000_000_000),
     };
-    let pack = tokio::fs::File::open(pack).await?;
+    let pack = std::fs::File::open(pack)?;
     let began = Instant::now();
     gate.check(&input, pack).await?;
     Ok(began.elapsed().as_secs_f64())

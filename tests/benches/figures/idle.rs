@@ -1,6 +1,7 @@
 //! What programs take that have nothing to do, and the demo from its start to its end.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,12 @@ use nix::unistd::Pid;
 use crate::PROGRAMS;
 use crate::latency::{local_cluster, local_samples};
 use crate::table::Table;
+use crate::terminal::ControlRoom;
 
 /// How long nothing happens.
-const QUIET: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_secs(30);
+/// How long everything may take to come to rest before.
+const REST: Duration = Duration::from_secs(8);
 
 pub(crate) async fn programs(table: &mut Table) -> Result<()> {
     let cluster = local_cluster(1).await?;
@@ -24,30 +28,40 @@ pub(crate) async fn programs(table: &mut Table) -> Result<()> {
             .map(|(pid, _)| *pid)
             .with_context(|| format!("no {name} runs"))
     };
+    let room = ControlRoom::open(&cluster)?;
+    tokio::time::sleep(REST).await;
+    let drawn = room.written();
+    ensure!(drawn > 1_000, "the control room drew {drawn} bytes");
     let (agentd, orchestratord) = (find("bin/agentd")?, find("bin/orchestratord")?);
-    let before = (switches(agentd)?, switches(orchestratord)?);
+    let pids = [agentd, room.pid()?, orchestratord];
+    let before = pids.map(switches);
     tokio::time::sleep(QUIET).await;
-    let per_second = |before: u64, after: u64| {
-        let switches = u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);
-        f64::from(switches) / QUIET.as_secs_f64()
+    let figures = pids.iter().zip(before).map(|(pid, before)| -> Result<_> {
+        let wakes = f64::from(woken(*pid, &before?)?) / QUIET.as_secs_f64();
+        let memory = status(*pid, "VmRSS")? >> 10;
+        Ok(format!("{memory} MB, {wakes:.2} wake-ups/s"))
+    });
+    let figures = figures.collect::<Result<Vec<_>>>()?;
+    let [agentd, client, orchestratord] = figures.as_slice() else {
+        anyhow::bail!("three programs are looked at");
     };
-    let figure = |pid, before| -> Result<String> {
-        let wakes = per_second(before, switches(pid)?);
-        Ok(format!(
-            "{} MB, {wakes:.1} wake-ups/s",
-            status(pid, "VmRSS")? >> 10
-        ))
-    };
+    let bytes = room.written() - drawn;
     table.row(
         "agentd, idle",
         "≤ 15 MB, heartbeats only",
-        figure(agentd, before.0)?,
+        agentd,
+        "0.33 heartbeats/s",
+    );
+    table.row(
+        "cloud-code, idle, 160×50",
+        "0 bytes, ≤ 0.2 wake-ups/s",
+        format!("{bytes} bytes, {client}"),
         "",
     );
     table.row(
-        "orchestratord, idle, one agent",
+        "orchestratord, idle, one agent, one client",
         "",
-        figure(orchestratord, before.1)?,
+        orchestratord,
         "",
     );
     Ok(())
@@ -65,13 +79,26 @@ fn number(file: &Path, name: &str) -> Result<u64> {
     Ok(value.with_context(|| format!("no {name}"))?.parse()?)
 }
 
-/// How often all threads of a process went to sleep by themselves.
-fn switches(pid: Pid) -> Result<u64> {
-    let mut sum = 0;
+/// How often each thread of a process went to sleep by itself.
+fn switches(pid: Pid) -> Result<BTreeMap<PathBuf, u64>> {
+    let mut switches = BTreeMap::new();
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        sum += number(&thread?.path().join("status"), "voluntary_ctxt_switches")?;
+        let status = thread?.path().join("status");
+        // A thread may end while it is looked at.
+        if let Ok(count) = number(&status, "voluntary_ctxt_switches") {
+            switches.insert(status, count);
+        }
     }
-    Ok(sum)
+    Ok(switches)
+}
+
+/// How often a process woke up since then; threads that have ended meanwhile count for nothing.
+fn woken(pid: Pid, before: &BTreeMap<PathBuf, u64>) -> Result<u32> {
+    let since = |(thread, count): (&PathBuf, &u64)| {
+        count.saturating_sub(before.get(thread).copied().unwrap_or_default())
+    };
+    let sum: u64 = switches(pid)?.iter().map(since).sum();
+    Ok(u32::try_from(sum)?)
 }
 
 pub(crate) fn demo(table: &mut Table) -> Result<()> {

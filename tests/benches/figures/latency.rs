@@ -1,15 +1,18 @@
 //! From a cause to what an agent or an operator sees of it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use cloud_code_tests::cluster::{Cluster, PATIENCE, Setting, github_project, local_project};
+use cloud_code_tests::cluster::{
+    Cluster, PATIENCE, Setting, asked_until, github_project, local_project,
+};
 use cloud_code_tests::forge::Forge;
 use cloud_code_tests::sample;
 
 use crate::PROGRAMS;
+use crate::sight::{swept, taskings, until};
 use crate::table::{Samples, Table};
 
 /// A turn that changes nothing: it ends, waits for a person, and leaves its agent free.
@@ -17,9 +20,19 @@ const NOTHING: &str = "Please.\n\n```script\nsay Nothing to do.\n```\n";
 /// Runs before the ones that count.
 const WARM: usize = 5;
 
+/// Workstations of the burst, and its issues.
+const BURST: u32 = 20;
+/// Bursts that count.
+const BURSTS: usize = 3;
+
 pub(crate) async fn local_cluster(agents: u32) -> Result<Cluster> {
+    local_cluster_with(agents, "").await
+}
+
+/// The same, with more keys in its project.
+pub(crate) async fn local_cluster_with(agents: u32, more: &str) -> Result<Cluster> {
     let setting = Setting {
-        rest: local_project("sample", "max_attempts = 10"),
+        rest: local_project("sample", &format!("max_attempts = 10\n{more}")),
         seats: agents,
         ..Setting::default()
     };
@@ -39,19 +52,41 @@ pub(crate) async fn local_issue(table: &mut Table) -> Result<()> {
 }
 
 pub(crate) async fn local_samples(cluster: &Cluster, count: usize) -> Result<Samples> {
-    let operator = cluster.operator()?;
     let mut samples = Samples::default();
     for number in 0..WARM + count {
-        let began = Instant::now();
-        let task = operator.new_task("sample", "Look", NOTHING).await?;
-        let found = cluster.until("tasking.yaml", || tasking_of(cluster, &task));
-        found.await?;
+        let took = local_sample(cluster).await?;
         if number >= WARM {
-            samples.add(began.elapsed());
+            samples.add(took);
         }
-        cluster.task_blocked(&task, "needs_human").await?;
     }
     Ok(samples)
+}
+
+/// One of two installations, then the other, and again: whatever else the machine does, it does to both.
+pub(crate) async fn by_turns(
+    one: &Cluster,
+    other: &Cluster,
+    count: usize,
+) -> Result<(Samples, Samples)> {
+    let (mut of_one, mut of_other) = (Samples::default(), Samples::default());
+    for number in 0..WARM + count {
+        let (first, second) = (local_sample(one).await?, local_sample(other).await?);
+        if number >= WARM {
+            of_one.add(first);
+            of_other.add(second);
+        }
+    }
+    Ok((of_one, of_other))
+}
+
+async fn local_sample(cluster: &Cluster) -> Result<Duration> {
+    let operator = cluster.operator()?;
+    let began = Instant::now();
+    let task = operator.new_task("sample", "Look", NOTHING).await?;
+    until("tasking.yaml", || tasking_of(cluster, &task)).await?;
+    let took = began.elapsed();
+    cluster.task_blocked(&task, "needs_human").await?;
+    Ok(took)
 }
 
 fn tasking_of(cluster: &Cluster, task: &str) -> Option<PathBuf> {
@@ -76,7 +111,7 @@ pub(crate) async fn webhook(table: &mut Table) -> Result<()> {
     for number in 0..WARM + 30 {
         let began = Instant::now();
         let issue = forge.create_issue_labelled("ada", "Look", NOTHING, &["cloud-code"]);
-        let new = cluster.until("tasking.yaml", || {
+        let new = until("tasking.yaml", || {
             let all = taskings(&cluster.state());
             all.into_iter().find(|one| !known.contains(one))
         });
@@ -97,33 +132,65 @@ pub(crate) async fn webhook(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn taskings(state: &Path) -> Vec<PathBuf> {
-    let agents = std::fs::read_dir(state.join("agents"))
-        .into_iter()
-        .flatten();
-    let tasks = agents
-        .flatten()
-        .filter_map(|agent| std::fs::read_dir(agent.path().join("workspace/tasks")).ok());
-    let taskings = tasks
-        .flat_map(Iterator::flatten)
-        .map(|task| task.path().join("work/.cloud-code/tasking.yaml"));
-    taskings.filter(|tasking| tasking.is_file()).collect()
+/// As many issues labelled at once as there are idle agents → each tasking.yaml on disk, since the
+/// first was labelled.
+pub(crate) async fn burst(table: &mut Table) -> Result<()> {
+    let forge = Forge::start("acme/app").await?;
+    forge.person("ada", "write");
+    let setting = Setting {
+        rest: github_project(&forge, 3_600, ""),
+        seats: BURST,
+        ..Setting::default()
+    };
+    let cluster = Cluster::start(PROGRAMS, setting).await?;
+    cluster.listen_to(&forge);
+    let all_idle = async || {
+        let agents = cluster.operator()?.snapshot().await?.agents;
+        let idle = agents.iter().filter(|agent| agent.state == "idle").count();
+        Ok((idle == BURST as usize).then_some(()))
+    };
+    let mut samples = Samples::default();
+    let mut known = BTreeSet::new();
+    // The first one warms every agent.
+    for burst in 0..=BURSTS {
+        asked_until("idle agents", all_idle).await?;
+        let began = Instant::now();
+        for _ in 0..BURST {
+            forge.create_issue_labelled("ada", "Look", NOTHING, &["cloud-code"]);
+        }
+        for _ in 0..BURST {
+            let new = swept("tasking.yaml", || {
+                let all = taskings(&cluster.state());
+                all.into_iter().find(|one| !known.contains(one))
+            });
+            known.insert(new.await?);
+            if burst > 0 {
+                samples.add(began.elapsed());
+            }
+        }
+    }
+    table.row(
+        "20 issues labelled at once, 20 idle agents → each tasking.yaml",
+        "",
+        samples,
+        "",
+    );
+    Ok(())
 }
 
 /// reporting.yaml renamed into place → the change at an attached client.
 pub(crate) async fn report(table: &mut Table) -> Result<()> {
     let cluster = local_cluster(1).await?;
     let operator = cluster.operator()?;
-    let gate = cluster.root().join("go");
+    let (ready, gate) = (cluster.root().join("ready"), cluster.root().join("go"));
+    // What the coding CLI writes itself is over before we write in its name.
     let script = format!(
-        "Please.\n\n```script\nreport progress Waiting\nwait-for {}\n```\n",
+        "Please.\n\n```script\nreport progress Waiting\nrun touch {}\nwait-for {}\n```\n",
+        ready.display(),
         gate.display()
     );
     let task = operator.new_task("sample", "Wait", &script).await?;
-    let waits = |shown: &cloud_code_proto::v1::Task| shown.state == "in_progress";
-    operator
-        .wait_for(&task, "in progress", PATIENCE, waits)
-        .await?;
+    until("a coding CLI that waits", || ready.exists().then_some(())).await?;
     let folder = cluster
         .worktree(&task)
         .context("no worktree")?
@@ -136,12 +203,17 @@ pub(crate) async fn report(table: &mut Table) -> Result<()> {
         std::fs::write(folder.join("new.yaml"), claim)?;
         let began = Instant::now();
         std::fs::rename(folder.join("new.yaml"), folder.join("reporting.yaml"))?;
-        loop {
-            let change = changes.next().await?;
-            if change.tasks.iter().any(|one| one.current_step == step) {
-                break;
+        let shown = async {
+            loop {
+                let change = changes.next().await?;
+                if change.tasks.iter().any(|one| one.current_step == step) {
+                    return anyhow::Ok(());
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, shown)
+            .await
+            .context(step.clone())??;
         if number >= WARM {
             samples.add(began.elapsed());
         }

@@ -1,10 +1,12 @@
-//! orchestratord dies at each of its failpoints: what comes after is what would have come anyway.
+//! orchestratord and agentd die at each of their failpoints: what comes after is what would have come
+//! anyway.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use cloud_code_tests::docker_cluster::FAILPOINTS_OF_DOCKER;
 use cloud_code_tests::kill_loop;
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -42,6 +44,31 @@ const FAILPOINTS: [(&str, &str); 25] = [
     ("secret::recorded", "return"),
 ];
 
+/// Each failpoint of agentd.
+const OF_AGENTD: [(&str, &str); 10] = [
+    ("agentd::base_kept", "return"),
+    ("agentd::end_after", "return"),
+    ("agentd::end_before", "return"),
+    ("agentd::report_parse", "return"),
+    ("agentd::result_kept", "return"),
+    ("agentd::spool_ack", "2*off->return"),
+    ("agentd::spool_trim", "return"),
+    ("agentd::spool_write", "3*off->return"),
+    ("agentd::turn_ended", "return"),
+    ("agentd::worktree_made", "return"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agentd_may_die_at_every_failpoint() -> Result<()> {
+    let runs = futures_util::stream::iter(OF_AGENTD).map(|(name, when)| async move {
+        let counts = kill_loop::agentd_dying_at(PROGRAMS, &format!("{name}={when}")).await;
+        let counts = counts.context(name)?;
+        ensure!(counts.are_clean(), "{name}: {counts}");
+        Ok(())
+    });
+    runs.buffer_unordered(AT_ONCE).try_collect().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_may_die_at_every_failpoint() -> Result<()> {
     let runs = futures_util::stream::iter(FAILPOINTS).map(|(name, when)| async move {
@@ -55,14 +82,21 @@ async fn it_may_die_at_every_failpoint() -> Result<()> {
 
 #[test]
 fn every_failpoint_is_one_that_it_dies_at() -> Result<()> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../orchestratord/src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut there = BTreeSet::new();
-    collect(&source, &mut there)?;
-    let reached: BTreeSet<String> = FAILPOINTS.map(|(name, _)| name.to_owned()).into();
-    ensure!(
-        there == reached,
-        "{there:?} are there, {reached:?} are reached"
-    );
+    for program in ["../orchestratord/src", "../agentd/src"] {
+        collect(&root.join(program), &mut there)?;
+    }
+    let tables = FAILPOINTS.iter().chain(&OF_AGENTD).map(|(name, _)| *name);
+    // Those around the engine's calls are reached where there is an engine.
+    let reached: BTreeSet<String> = tables
+        .chain(FAILPOINTS_OF_DOCKER)
+        .map(str::to_owned)
+        .collect();
+    let missed: Vec<&String> = there.difference(&reached).collect();
+    ensure!(missed.is_empty(), "no test dies at {missed:?}");
+    let gone: Vec<&String> = reached.difference(&there).collect();
+    ensure!(gone.is_empty(), "there are no {gone:?}");
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn in_the_middle_with(seats: u32, agents: &str) -> Result<(Clus
     Ok((cluster, task))
 }
 
-fn scripted(cluster: &Cluster) -> Vec<Pid> {
+pub(super) fn scripted(cluster: &Cluster) -> Vec<Pid> {
     let processes = cluster.processes();
     let found = processes
         .into_iter()

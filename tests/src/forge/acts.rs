@@ -90,6 +90,11 @@ impl Forge {
         self.act(|state| state.edit_comment(by, comment, text));
     }
 
+    /// Deletes a comment.
+    pub fn delete_comment(&self, comment: u64) {
+        self.act(|state| state.comments.remove(&comment));
+    }
+
     /// Reviews a pull request: `CHANGES_REQUESTED`, `COMMENTED`, `APPROVED`; lines as path, line, text.
     pub fn review(
         &self,

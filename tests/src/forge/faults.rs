@@ -15,6 +15,16 @@ pub enum Fault {
     Limited(u64),
     /// 403 with a spent primary limit that is reset after so many seconds, and no effect.
     Spent(u64),
+    /// The connection ends before the request has an effect.
+    Reset,
+    /// The request takes effect; nothing is ever said of it.
+    Hang,
+    /// The request takes effect; half of the answer arrives, as if it were all.
+    HalfAnswer,
+    /// The request takes effect; the answer is a page for people, with a good status.
+    Page,
+    /// The answer has none of the headers that a caller may do without.
+    Bare,
     /// The answer comes late.
     Slow(Duration),
     /// A list lacks its newest item.
@@ -44,10 +54,15 @@ impl Faults {
         });
     }
 
-    /// The fault of this request, used up by it.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault of this request, used up by it. The method `*` is any.
     pub(super) fn take(&mut self, method: &str, path: &str) -> Option<Fault> {
         let planned = self.0.iter_mut().find(|planned| {
-            planned.times > 0 && planned.method == method && path.contains(&planned.part)
+            let meant = planned.method == "*" || planned.method == method;
+            planned.times > 0 && meant && path.contains(&planned.part)
         })?;
         planned.times -= 1;
         Some(planned.fault)

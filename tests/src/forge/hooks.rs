@@ -4,8 +4,6 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::state::Outgoing;
-
 /// Where deliveries go.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -36,19 +34,20 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 pub(super) async fn send(
     http: &reqwest::Client,
     target: &Target,
-    outgoing: &Outgoing,
+    event: &str,
+    body: &str,
 ) -> Option<u16> {
     let sent = http
         .post(&target.url)
         .header("content-type", "application/json")
         .header("user-agent", "GitHub-Hookshot/forge")
-        .header("x-github-event", outgoing.event)
+        .header("x-github-event", event)
         .header("x-github-delivery", uuid::Uuid::new_v4().to_string())
         .header(
             "x-hub-signature-256",
-            signature(&target.secret, outgoing.body.as_bytes()),
+            signature(&target.secret, body.as_bytes()),
         )
-        .body(outgoing.body.clone())
+        .body(body.to_owned())
         .send()
         .await;
     sent.ok().map(|response| response.status().as_u16())

@@ -66,18 +66,42 @@ async fn handle(shared: &Shared, request: HttpRequest<Body>) -> Result<Response<
         shared.note(head.method.as_str(), &path);
         return Ok(refusal);
     }
+    if fault == Some(Fault::Reset) {
+        return Err(Lost);
+    }
     let stale = fault == Some(Fault::StaleList);
     let Ok(response) = dispatch(shared, &head, &body, stale).await;
     match fault {
-        Some(Fault::LoseAnswer) => Err(Lost),
-        Some(Fault::FailAfter(status)) => Ok(failure(status)),
-        Some(Fault::Slow(time)) => {
-            tokio::time::sleep(time).await;
-            Ok(response)
-        }
-        Some(Fault::FailBefore(_) | Fault::Limited(_) | Fault::Spent(_) | Fault::StaleList)
-        | None => Ok(response),
+        Some(fault) => after(fault, response).await,
+        None => Ok(response),
     }
+}
+
+/// What arrives of the answer to a request that took effect.
+async fn after(fault: Fault, mut response: Response<Body>) -> Result<Response<Body>, Lost> {
+    match fault {
+        Fault::LoseAnswer => return Err(Lost),
+        Fault::FailAfter(status) => return Ok(failure(status)),
+        Fault::Slow(time) => tokio::time::sleep(time).await,
+        // Ends with the connection, which the caller gives up.
+        Fault::Hang => std::future::pending().await,
+        Fault::HalfAnswer => {
+            let whole = std::mem::take(response.body_mut());
+            let whole = to_bytes(whole, LARGEST).await.map_err(|_| Lost)?;
+            *response.body_mut() = Body::from(whole.slice(..whole.len() / 2));
+        }
+        Fault::Page => {
+            *response.body_mut() = Body::from("<html><body>All is well.</body></html>");
+            insert(&mut response, CONTENT_TYPE.as_str(), "text/html");
+        }
+        Fault::Bare => response.headers_mut().clear(),
+        Fault::FailBefore(_)
+        | Fault::Limited(_)
+        | Fault::Spent(_)
+        | Fault::Reset
+        | Fault::StaleList => {}
+    }
+    Ok(response)
 }
 
 /// The answer of a fault that keeps the request from having an effect.
@@ -98,7 +122,15 @@ fn before(shared: &Shared, fault: Fault) -> Option<Response<Body>> {
             headers.insert("x-ratelimit-reset", HeaderValue::from(reset));
             Some(response)
         }
-        Fault::LoseAnswer | Fault::FailAfter(_) | Fault::Slow(_) | Fault::StaleList => None,
+        Fault::LoseAnswer
+        | Fault::FailAfter(_)
+        | Fault::Slow(_)
+        | Fault::Reset
+        | Fault::Hang
+        | Fault::HalfAnswer
+        | Fault::Page
+        | Fault::Bare
+        | Fault::StaleList => None,
     }
 }
 

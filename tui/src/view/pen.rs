@@ -42,6 +42,19 @@ pub(crate) struct DrawInfo {
     pub page: usize,
 }
 
+/// Ages that are told in minutes and more grow at these times, in milliseconds.
+const AGEING: i64 = 30_000;
+
+/// When an age that is older from `at` on is drawn so.
+fn together(at: i64) -> i64 {
+    let past = at.rem_euclid(AGEING);
+    if past == 0 {
+        at
+    } else {
+        at.saturating_add(AGEING - past)
+    }
+}
+
 /// A piece of a line.
 pub(super) type Span = (SafeText, Role);
 
@@ -231,7 +244,8 @@ impl<'a> Pen<'a> {
         format!("{} s", age / 1_000)
     }
 
-    /// How long ago something was: minutes, hours or days. It changes at most once a minute.
+    /// How long ago something was: minutes, hours or days. It changes at most once a minute. Ages grow
+    /// together: a full screen of them wakes us no more often than one.
     pub(crate) fn age(&mut self, at: i64) -> String {
         const MINUTE: i64 = 60_000;
         const HOUR: i64 = 60 * MINUTE;
@@ -243,7 +257,8 @@ impl<'a> Pen<'a> {
             HOUR..DAY => (HOUR, format!("{}h", age / HOUR)),
             _ => (DAY, format!("{}d", age / DAY)),
         };
-        self.changes_at(at.saturating_add((age / unit + 1) * unit));
+        let older = at.saturating_add((age / unit + 1) * unit);
+        self.changes_at(together(older));
         text
     }
 

@@ -9,6 +9,7 @@ use cloud_code_proto::v1;
 use cloud_code_proto::v1::record::Body;
 
 use super::{SpoolError, failed, frame};
+use crate::failpoint::failpoint;
 
 /// A file `<first number>.seg`. It is never empty but between its creation and its first record.
 #[derive(Debug)]
@@ -167,6 +168,7 @@ impl Segment {
         let write = |file: &mut File| {
             file.seek(SeekFrom::Start(end))?;
             file.write_all(bytes)?;
+            failpoint!("agentd::spool_write");
             file.sync_data()
         };
         write(&mut self.file).map_err(failed("append to", &self.path))?;

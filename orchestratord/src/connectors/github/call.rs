@@ -1,8 +1,10 @@
 //! What goes over the wire: a call as it is sent, an answer as it came.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH, LINK};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH, LINK, LOCATION,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +49,8 @@ impl Reply {
     }
 
     /// Where the next page begins: the parameters that GitHub's link adds to ours, since some lists
-    /// go by number and some by cursor. A full page without a link is followed by the next number.
+    /// go by number and some by cursor. A full page without a link is followed by the next number; more
+    /// than a page without one is all there is, from a server that knows no pages.
     pub(super) fn next_place(
         &self,
         query: &[(&str, &str)],
@@ -56,7 +59,7 @@ impl Reply {
     ) -> Option<String> {
         let links = self.headers.get(LINK).and_then(|link| link.to_str().ok());
         let Some(linked) = links.and_then(next_of) else {
-            return (items >= PER_PAGE).then(|| format!("page={}", page + 1));
+            return (items == PER_PAGE).then(|| format!("page={}", page + 1));
         };
         let theirs = |pair: &&str| {
             let name = pair.split('=').next().unwrap_or_default();
@@ -111,6 +114,20 @@ pub(super) fn tag(reply: &Reply) -> Option<String> {
     Some(reply.headers.get(ETAG)?.to_str().ok()?.to_owned())
 }
 
+/// Where a question is answered by now, below `base`; none where the answer is one, or names another
+/// server: our token is for this one.
+pub(super) fn moved(call: &Call<'_>, reply: &Reply, base: &Uri) -> Option<String> {
+    if call.method != Method::GET || !reply.status.is_redirection() {
+        return None;
+    }
+    let location: Uri = reply.headers.get(LOCATION)?.to_str().ok()?.parse().ok()?;
+    let is_here = location.authority().is_none()
+        || (location.authority(), location.scheme()) == (base.authority(), base.scheme());
+    let path = location.path_and_query()?.as_str();
+    let below = path.strip_prefix(base.path().trim_end_matches('/'))?;
+    (is_here && below.starts_with('/')).then(|| below.to_owned())
+}
+
 fn date(headers: &HeaderMap) -> i64 {
     headers
         .get(DATE)
@@ -126,7 +143,7 @@ fn date(headers: &HeaderMap) -> i64 {
 fn next_of(links: &str) -> Option<&str> {
     let next = links
         .split(',')
-        .find(|link| link.contains("rel=\"next\""))?;
+        .find(|link| link.contains("rel=\"next\"") || link.trim_end().ends_with("rel=next"))?;
     let (_, address) = next.split_once('<')?;
     let (address, _) = address.split_once('>')?;
     Some(address.split_once('?')?.1)
@@ -186,6 +203,7 @@ mod tests {
         let next = |link, items| reply(link).next_place(&[("state", "all")], 1, items);
         assert_eq!(next(None, 99), None);
         assert_eq!(next(None, 100).as_deref(), Some("page=2"));
+        assert_eq!(next(None, 101), None);
         let last = "<https://x/i?page=1>; rel=\"prev\", <https://x/i?page=1>; rel=\"first\"";
         assert_eq!(next(Some(last), 30), None);
         let by_cursor = "<https://elsewhere/i?state=open&per_page=30&after=Y3Vy%3D&page=2>; \
@@ -194,6 +212,46 @@ mod tests {
             next(Some(by_cursor), 30).as_deref(),
             Some("after=Y3Vy%3D&page=2")
         );
+    }
+
+    #[test]
+    fn a_question_is_followed_at_its_own_server_and_a_write_nowhere() {
+        let moved_to = |method, status, location: &'static str| {
+            let call = Call {
+                method,
+                path: "/repos/a/b/issues/1".to_owned(),
+                body: None,
+                if_none_match: None,
+                resource: Resource::Core,
+                access: Access::Read,
+            };
+            let reply = Reply {
+                status,
+                headers: HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(location))]),
+                body: Bytes::new(),
+            };
+            moved(&call, &reply, &Uri::from_static("https://x/api/v3/"))
+        };
+        let by_get = |location| moved_to(Method::GET, StatusCode::MOVED_PERMANENTLY, location);
+        let there = Some("/repositories/7/issues/1?a=b".to_owned());
+        assert_eq!(
+            by_get("https://x/api/v3/repositories/7/issues/1?a=b"),
+            there
+        );
+        assert_eq!(by_get("/api/v3/repositories/7/issues/1?a=b"), there);
+        for elsewhere in [
+            "http://x/api/v3/repositories/7",
+            "https://y/api/v3/repositories/7",
+            "https://x/login",
+            "//y/api/v3/repositories/7",
+            "repositories/7",
+            "",
+        ] {
+            assert_eq!(by_get(elsewhere), None, "{elsewhere}");
+        }
+        let written = moved_to(Method::POST, StatusCode::TEMPORARY_REDIRECT, "/api/v3/a");
+        assert_eq!(written, None);
+        assert_eq!(moved_to(Method::GET, StatusCode::OK, "/api/v3/a"), None);
     }
 
     #[test]

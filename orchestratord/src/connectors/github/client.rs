@@ -1,7 +1,9 @@
 //! One call: authorised, in its place in the queue, with a deadline, its answer bounded and judged.
 //!
-//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page addresses are built here: of those that an answer
-//! offers only the place in the list is taken, never where to ask.
+//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page
+//! addresses are built here: of those that an answer offers only the place in the list is taken, never
+//! where to ask. A read is followed to where its answer says that something is by now, as long as that
+//! is at the same server; a write is not: it would arrive there as a question.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +21,20 @@ use tokio::time::Instant;
 
 use super::Unconnected;
 use super::auth::{App, Auth, Kept};
-use super::call::{Call, Reply, decode, encode, encoded, page_query, request, tag};
+use super::call::{Call, Reply, decode, encode, encoded, moved, page_query, request, tag};
 use super::limiter::{Limiter, Pause, Resource};
-use super::trouble::{Access, Failure, said};
-use super::wire::InstallationToken;
+use super::trouble::{Access, Failure};
+use super::wire::{InstallationToken, User};
 
 /// From the first byte sent to the last one read.
 const DEADLINE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A page of a hundred comments of the greatest size is 6.5 MB, as JSON at worst six times that.
 const LARGEST_ANSWER: usize = 48 << 20;
+/// Bytes of a refusal in which the words of a limit are looked for.
+const SEARCHED: usize = 4_096;
+/// Times that a read follows to where GitHub says that something is by now.
+const FOLLOWED: usize = 3;
 /// Pages of one list, and of one poll.
 pub(super) const MOST_PAGES: usize = 100;
 /// The pauses before a read that failed is made again.
@@ -39,6 +45,7 @@ const QUICKLY: Duration = Duration::from_secs(5);
 /// A project's way to GitHub.
 pub(super) struct Client {
     crab: Octocrab,
+    base: http::Uri,
     auth: Auth,
     limiter: Arc<Limiter>,
     owner: String,
@@ -89,7 +96,7 @@ impl Client {
             .set_connect_timeout(Some(CONNECT))
             .set_read_timeout(Some(DEADLINE))
             .set_write_timeout(Some(DEADLINE))
-            .base_uri(address)
+            .base_uri(address.clone())
             .and_then(|builder| builder.build())
             .map_err(|source| Unconnected::Http {
                 project: project.clone(),
@@ -97,6 +104,7 @@ impl Client {
             })?;
         Ok(Self {
             crab,
+            base: address,
             auth,
             limiter,
             owner: owner.to_owned(),
@@ -150,6 +158,32 @@ impl Client {
             resource: Resource::Core,
             access: Access::Write,
         };
+        let reply = self.call(&call).await?;
+        decode(&call, &reply)
+    }
+
+    /// The same where the answer says nothing new: that it is a success is all there is to know, with
+    /// whatever it came.
+    pub(super) async fn set<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        rest: &str,
+        body: &B,
+    ) -> Result<(), Failure> {
+        let call = Call {
+            method,
+            path: self.path(rest),
+            body: Some(encode(body)?),
+            if_none_match: None,
+            resource: Resource::Core,
+            access: Access::Write,
+        };
+        self.call(&call).await.map(|_reply| ())
+    }
+
+    /// Who has this login now.
+    pub(super) async fn user(&self, login: &str) -> Result<User, Failure> {
+        let call = self.read_call(format!("/users/{}", encoded(login)), None);
         let reply = self.call(&call).await?;
         decode(&call, &reply)
     }
@@ -311,8 +345,7 @@ impl Client {
             Access::Write => self.limiter.write(call.resource).await,
         };
         let _place = place.map_err(Failure::closed)?;
-        let request = request(call, token)?;
-        match tokio::time::timeout(DEADLINE, self.exchange(call, request)).await {
+        match tokio::time::timeout(DEADLINE, self.exchange(call, token)).await {
             Ok(reply) => self.judge(call, reply?),
             Err(_elapsed) => Err(Failure::lost(
                 call.access,
@@ -325,7 +358,20 @@ impl Client {
         }
     }
 
-    async fn exchange(
+    async fn exchange(&self, call: &Call<'_>, token: &SecretString) -> Result<Reply, Failure> {
+        let mut call = call.clone();
+        let mut reply = self.send(&call, request(&call, token)?).await?;
+        for _ in 0..FOLLOWED {
+            let Some(path) = moved(&call, &reply, &self.base) else {
+                break;
+            };
+            call.path = path;
+            reply = self.send(&call, request(&call, token)?).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn send(
         &self,
         call: &Call<'_>,
         request: Request<octocrab::OctoBody>,
@@ -348,10 +394,11 @@ impl Client {
 
     fn judge(&self, call: &Call<'_>, reply: Reply) -> Result<Reply, Failure> {
         let good = reply.status.is_success() || reply.status == StatusCode::NOT_MODIFIED;
+        // Whoever stands before GitHub may say it in words of their own.
         let message = if good {
             String::new()
         } else {
-            said(&reply.body)
+            String::from_utf8_lossy(&reply.body[..reply.body.len().min(SEARCHED)]).into_owned()
         };
         let pause = Pause::from_answer(
             call.resource,

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::client::Client;
 use super::marker::{MarkerKey, begins_with};
-use super::wire::Comment;
 use crate::ports::Trouble;
 
 /// How many of our comments are remembered by number, besides by mark.
@@ -51,15 +50,29 @@ struct Made {
     id: u64,
 }
 
+/// What a comment is found by, and nothing that could be missing.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    id: u64,
+    body: Option<String>,
+}
+
 /// The oldest comment that begins with the marker: ours was there before any copy of it.
 pub(super) async fn find(
     client: &Client,
     issue: u64,
     marker: &str,
 ) -> Result<Option<u64>, Trouble> {
-    let comments: Vec<Comment> = client
-        .list(&format!("issues/{issue}/comments"), &[])
-        .await?;
+    let path = format!("issues/{issue}/comments");
+    let comments: Vec<Shown> = match client.list(&path, &[]).await {
+        Ok(comments) => comments,
+        // Where there is no issue, nothing can be written.
+        Err(failure) if failure.is_absent() => {
+            let what = failure.trouble.to_string();
+            return Err(Trouble::Refused { what });
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     Ok(comments
         .iter()
         .filter(|comment| begins_with(comment.body.as_deref().unwrap_or_default(), marker))
@@ -83,8 +96,6 @@ pub(super) async fn create(
 
 pub(super) async fn edit(client: &Client, comment: u64, text: &str) -> Result<(), Trouble> {
     let path = format!("issues/comments/{comment}");
-    let _made: Made = client
-        .write(Method::PATCH, &path, &json!({ "body": text }))
-        .await?;
-    Ok(())
+    let body = json!({ "body": text });
+    Ok(client.set(Method::PATCH, &path, &body).await?)
 }

@@ -1,13 +1,28 @@
 //! An issue with the facts that trust needs.
 //!
+//! Not all of it can always be had, and none of it is guessed:
+//!
+//! | no answer from | then |
+//! | --- | --- |
+//! | the issue (404) | it is asked for again a moment later: what is new is not shown everywhere at once |
+//! | its events | its timeline has the same; who set a label that neither tells of is nobody |
+//! | GraphQL | an issue that did not change after its label was set was not edited after it either |
+//! | its dependencies | an API that has no such thing knows of none |
+//!
 //! The text is read first, the facts after it: an edit in between is seen in the facts, and sends the
 //! text to triage instead of into a prompt.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use cloud_code_domain::id::ProjectName;
 use cloud_code_domain::issue::{Actor, IssueSnapshot, Trigger};
 use cloud_code_domain::time::Timestamp;
+use http::StatusCode;
 use jiff::Timestamp as Time;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::client::{Client, Listed};
 use super::people::People;
@@ -17,20 +32,54 @@ use crate::ports::Trouble;
 
 /// Seconds that an issue's events may come later than its change.
 const EVENTS_LAG: i64 = 30;
+/// An issue that is not shown is not there when a look after this time says so as well.
+const ABSENT_AFTER: Duration = Duration::from_secs(10);
+/// Absent issues that are remembered.
+const MOST_ABSENT: usize = 1_000;
 const EDITED: &str = "query($owner:String!,$name:String!,$number:Int!){\
     repository(owner:$owner,name:$name){issue(number:$number){lastEditedAt}}}";
+
+/// Issues that were not there when they were asked for, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Absences(Mutex<BTreeMap<u64, Instant>>);
+
+impl Absences {
+    /// Whether an issue that is not shown is not there: so it was said some time ago as well.
+    fn confirm(&self, number: u64, now: Instant) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST_ABSENT {
+            seen.clear();
+        }
+        let first = *seen.entry(number).or_insert(now);
+        let confirmed = now.duration_since(first) >= ABSENT_AFTER;
+        if confirmed {
+            seen.remove(&number);
+        }
+        confirmed
+    }
+
+    fn forget(&self, number: u64) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(&number);
+    }
+}
 
 pub(super) async fn read(
     client: &Client,
     project: &ProjectName,
     trigger_labels: &[String],
+    absences: &Absences,
     number: u64,
 ) -> Result<Option<IssueSnapshot>, Trouble> {
     let issue = match client.get::<Issue>(&format!("issues/{number}")).await {
         Ok(issue) => issue,
-        Err(failure) if failure.is_absent() => return Ok(None),
+        Err(failure) if failure.status == Some(StatusCode::GONE) => return Ok(None),
+        Err(failure) if failure.is_absent() && absences.confirm(number, Instant::now()) => {
+            return Ok(None);
+        }
         Err(failure) => return Err(failure.into()),
     };
+    absences.forget(number);
     if issue.pull_request.is_some() {
         return Ok(None);
     }
@@ -67,7 +116,7 @@ pub(super) async fn read(
             at: timestamp(at.unwrap_or(issue.created_at)),
             actor: set_by,
         });
-        let text_edited = last_edited(client, number).await?;
+        let text_edited = text_edited(client, number, (issue.updated_at, at)).await?;
         edited_at = text_edited.max(facts.renamed).map(timestamp);
         blocked_by = blockers(client, number).await?;
     }
@@ -121,12 +170,17 @@ async fn elsewhere(
 
 /// What happened to the issue, and GitHub's clock.
 async fn events(client: &Client, number: u64) -> Result<(Vec<IssueEvent>, i64), Failure> {
-    let path = format!("issues/{number}/events");
-    match client.list_unless(&path, &[], None).await? {
-        Listed::Items { items, date, .. } => Ok((items, date)),
-        // Without a tag there is no such answer.
-        Listed::Same => Ok((Vec::new(), i64::MAX)),
+    for place in ["events", "timeline"] {
+        let path = format!("issues/{number}/{place}");
+        match client.list_unless(&path, &[], None).await {
+            Ok(Listed::Items { items, date, .. }) => return Ok((items, date)),
+            // Without a tag there is no such answer.
+            Ok(Listed::Same) => break,
+            Err(failure) if failure.is_absent() => {}
+            Err(failure) => return Err(failure),
+        }
     }
+    Ok((Vec::new(), i64::MAX))
 }
 
 /// What the events say.
@@ -199,8 +253,38 @@ async fn actor(people: &mut People<'_>, event: &IssueEvent) -> Result<Option<Act
     }
 }
 
+/// When the text was edited, as far as that is after the label was `set`. Without GraphQL the time of
+/// the last change bounds it; where that is not enough, the change counts as an edit, if there is no
+/// GraphQL, and is asked about again, if there is one that does not answer.
+async fn text_edited(
+    client: &Client,
+    number: u64,
+    (changed, set): (Time, Option<Time>),
+) -> Result<Option<Time>, Trouble> {
+    let failure = match last_edited(client, number).await {
+        Ok(edited) => return Ok(edited),
+        Err(failure) => failure,
+    };
+    if set.is_some_and(|set| changed <= set) {
+        return Ok(None);
+    }
+    let absent = [
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::GONE,
+        StatusCode::NOT_IMPLEMENTED,
+    ];
+    if failure
+        .status
+        .is_some_and(|status| absent.contains(&status))
+    {
+        return Ok(Some(changed));
+    }
+    Err(failure.into())
+}
+
 /// When the text was edited last: only GraphQL knows.
-async fn last_edited(client: &Client, number: u64) -> Result<Option<Time>, Trouble> {
+async fn last_edited(client: &Client, number: u64) -> Result<Option<Time>, Failure> {
     let variables = json!({
         "owner": client.owner(),
         "name": client.repository(),
@@ -220,10 +304,8 @@ async fn last_edited(client: &Client, number: u64) -> Result<Option<Time>, Troub
                 |error| format!("{} {}", error.kind.unwrap_or_default(), error.message),
             );
             let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
-            Err(Trouble::Later {
-                what: format!("GraphQL: whether issue {number} was edited is not known: {said}"),
-                until: None,
-            })
+            let what = format!("GraphQL: whether issue {number} was edited is not known: {said}");
+            Err(Failure::later(what, None))
         }
     }
 }
@@ -233,7 +315,9 @@ async fn blockers(client: &Client, number: u64) -> Result<Vec<u64>, Failure> {
     let path = format!("issues/{number}/dependencies/blocked_by");
     let issues: Vec<Issue> = match client.list(&path, &[]).await {
         Ok(issues) => issues,
-        Err(failure) if failure.is_absent() => return Ok(Vec::new()),
+        Err(failure) if failure.is_absent() || failure.is_not_understood() => {
+            return Ok(Vec::new());
+        }
         Err(failure) => return Err(failure),
     };
     Ok(issues
@@ -331,6 +415,17 @@ mod tests {
                 .untriggered
                 .is_none()
         );
+    }
+
+    #[test]
+    fn an_issue_that_is_not_shown_is_missing_only_when_a_later_look_says_so() {
+        let (absences, now) = (Absences::default(), Instant::now());
+        assert!(!absences.confirm(7, now));
+        assert!(!absences.confirm(7, now + ABSENT_AFTER / 2));
+        absences.forget(7);
+        assert!(!absences.confirm(7, now + ABSENT_AFTER));
+        assert!(absences.confirm(7, now + ABSENT_AFTER * 2));
+        assert!(!absences.confirm(7, now + ABSENT_AFTER * 3));
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Pause {
         };
         // A server that fails may name a time as well: what became of the call is still not known.
         if (refusal || status.is_server_error())
-            && let Some(seconds) = number(headers, "retry-after")
+            && let Some(seconds) = retry_after(headers, date)
         {
             return Some(pause(None, seconds, refusal));
         }
@@ -96,6 +96,15 @@ impl Pause {
             refused: true,
         })
     }
+}
+
+/// Seconds, or a time on the other side's clock.
+fn retry_after(headers: &HeaderMap, date: i64) -> Option<i64> {
+    number(headers, "retry-after").or_else(|| {
+        let text = headers.get("retry-after")?.to_str().ok()?;
+        let at = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(at.timestamp().as_second().saturating_sub(date))
+    })
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
@@ -263,6 +272,14 @@ mod tests {
             (pause.resource, pause.wait, pause.refused),
             (None, 17 * SECOND, true)
         );
+    }
+
+    #[test]
+    fn a_pause_may_be_named_by_its_end() {
+        let end = [("retry-after", "Thu, 01 Jan 1970 00:17:10 GMT")];
+        assert_eq!(read(429, &end, "").unwrap().wait, 30 * SECOND);
+        let unreadable = read(429, &[("retry-after", "soon")], "").unwrap();
+        assert_eq!((unreadable.wait, unreadable.refused), (60 * SECOND, true));
     }
 
     #[test]

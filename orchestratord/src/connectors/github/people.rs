@@ -51,6 +51,7 @@ impl<'a> People<'a> {
         }
         let path = format!("collaborators/{}/permission", encoded(&user.login));
         let permission = match self.client.get::<CollaboratorPermission>(&path).await {
+            Ok(answer) if answer.user.is_none() && self.is_still(user).await? => told(&answer),
             Ok(answer) => permission_of(user, &answer),
             Err(failure) if failure.is_absent() => Permission::None,
             Err(failure) => return Err(fail_closed(failure)),
@@ -60,10 +61,21 @@ impl<'a> People<'a> {
     }
 }
 
+impl People<'_> {
+    /// Whether the login is still this user's: asked where a permission does not say whose it is.
+    async fn is_still(&self, user: &User) -> Result<bool, Trouble> {
+        match self.client.user(&user.login).await {
+            Ok(found) => Ok(found.id == user.id),
+            Err(failure) if failure.is_absent() => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
 /// Without the right to ask for permissions nobody can be trusted, which an operator can mend.
 fn fail_closed(failure: Failure) -> Trouble {
     match (failure.status, failure.trouble) {
-        (Some(StatusCode::FORBIDDEN), Trouble::Refused { what }) => Trouble::Later {
+        (Some(StatusCode::FORBIDDEN), Trouble::Later { what, until: None }) => Trouble::Later {
             what: format!("{what}. The token needs to read the repository's collaborators"),
             until: None,
         },
@@ -71,9 +83,10 @@ fn fail_closed(failure: Failure) -> Trouble {
     }
 }
 
-/// Anything but a user that GitHub calls one.
+/// Anything but a user that GitHub calls one. Where it does not say, the login does: no person's has
+/// a bracket in it.
 pub(super) fn is_bot(user: &User) -> bool {
-    user.kind.as_deref() != Some("User") || user.login.ends_with("[bot]")
+    user.kind.as_deref().is_some_and(|kind| kind != "User") || user.login.ends_with("[bot]")
 }
 
 /// The answer is about a login; where that is somebody else's by now, it says nothing.
@@ -81,6 +94,10 @@ fn permission_of(user: &User, answer: &CollaboratorPermission) -> Permission {
     if answer.user.as_ref().is_none_or(|asked| asked.id != user.id) {
         return Permission::None;
     }
+    told(answer)
+}
+
+fn told(answer: &CollaboratorPermission) -> Permission {
     let role = answer.role_name.as_deref().and_then(named);
     // A role that the organisation made has a name of its own; what it is based on stands beside it.
     role.or_else(|| named(&answer.permission))
@@ -161,10 +178,11 @@ mod tests {
         for kind in ["Bot", "Organization", "Mannequin", ""] {
             assert!(is_bot(&user(1, kind)), "{kind}");
         }
-        let unnamed = User {
+        let unnamed = |login: &str| User {
             kind: None,
-            ..user(1, "")
+            login: login.to_owned(),
+            id: 1,
         };
-        assert!(is_bot(&unnamed));
+        assert!(is_bot(&unnamed("dependabot[bot]")) && !is_bot(&unnamed("ada")));
     }
 }

@@ -4,7 +4,6 @@ use cloud_code_domain::id::{Oid, ProjectName};
 use cloud_code_domain::issue::{PullRequestSnapshot, PullRequestState};
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::client::Client;
@@ -19,8 +18,9 @@ struct Merged {
     message: String,
 }
 
-/// The newest pull request of this branch. GitHub leaves out the filter where it does not like it, and
-/// forks have branches of the same name: so every answer is looked at.
+/// The newest pull request of this branch, an open one before all others: an older one can be open
+/// again. GitHub leaves out the filter where it does not like it, and forks have branches of the same
+/// name, also those that are deleted by now: so every answer is looked at.
 pub(super) async fn find(
     client: &Client,
     project: &ProjectName,
@@ -30,13 +30,17 @@ pub(super) async fn find(
     let query = [("state", "all"), ("head", head.as_str())];
     let pulls: Vec<Pull> = client.list("pulls", &query).await?;
     let ours = |pull: &Pull| {
-        let repository = pull.head.repo.as_ref();
-        pull.head.branch == branch && repository.is_none_or(|repo| client.is_ours(&repo.full_name))
+        let owner = pull.head.user.as_ref().map(|user| user.login.as_str());
+        let from_here = match &pull.head.repo {
+            Some(repository) => client.is_ours(&repository.full_name),
+            None => owner.is_none_or(|owner| owner.eq_ignore_ascii_case(client.owner())),
+        };
+        pull.head.branch == branch && from_here
     };
     let newest = pulls
         .into_iter()
         .filter(ours)
-        .max_by_key(|pull| pull.number);
+        .max_by_key(|pull| (pull.state == "open", pull.number));
     Ok(newest.map(|pull| snapshot(project, pull)))
 }
 
@@ -52,7 +56,9 @@ pub(super) async fn read(
     }
 }
 
-/// Opens one, or adopts the one that is open already.
+/// Opens one, or adopts the one that is open already. Whatever a refusal says, what is there is there.
+/// Who may not open one, or does not see the repository, has to be let in: that is not the task's
+/// fault, and waits.
 pub(super) async fn open(
     client: &Client,
     project: &ProjectName,
@@ -66,19 +72,34 @@ pub(super) async fn open(
     });
     match client.write::<_, Pull>(Method::POST, "pulls", &body).await {
         Ok(pull) => Ok(snapshot(project, pull)),
-        Err(failure) if exists_already(&failure) => find(client, project, &new.branch)
-            .await?
-            .ok_or_else(|| not_shown_yet(failure)),
-        Err(failure) => Err(failure.into()),
+        Err(failure) => match failure.status {
+            Some(StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) => {
+                let found = find(client, project, &new.branch).await?;
+                let open = found.filter(|found| found.state == PullRequestState::Open);
+                open.ok_or_else(|| not_shown_yet(failure))
+            }
+            Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => Err(not_let_in(failure)),
+            Some(_) | None => Err(failure.into()),
+        },
     }
 }
 
-/// GitHub says that there is one, and its list does not show it yet: lists lag behind.
+/// Where GitHub says that there is one, and its list does not show it yet: lists lag behind.
 fn not_shown_yet(refusal: Failure) -> Trouble {
+    if exists_already(&refusal) {
+        let what = refusal.trouble.to_string();
+        return Trouble::Later { what, until: None };
+    }
+    refusal.into()
+}
+
+fn not_let_in(refusal: Failure) -> Trouble {
     match refusal.trouble {
-        Trouble::Refused { what } | Trouble::Later { what, .. } | Trouble::Unknown { what } => {
-            Trouble::Later { what, until: None }
-        }
+        Trouble::Refused { what } => Trouble::Later {
+            what: format!("{what}. The token needs to write pull requests of this repository"),
+            until: None,
+        },
+        limited @ (Trouble::Later { .. } | Trouble::Unknown { .. }) => limited,
     }
 }
 
@@ -96,18 +117,15 @@ pub(super) async fn edit(
     number: u64,
     new: &NewPullRequest,
 ) -> Result<(), Trouble> {
+    let path = format!("pulls/{number}");
     let body = json!({ "title": new.title, "body": new.body });
-    let _pull: IgnoredAny = client
-        .write(Method::PATCH, &format!("pulls/{number}"), &body)
-        .await?;
-    Ok(())
+    Ok(client.set(Method::PATCH, &path, &body).await?)
 }
 
 pub(super) async fn close(client: &Client, number: u64) -> Result<(), Trouble> {
     let path = format!("pulls/{number}");
     let body = json!({ "state": "closed" });
-    let _pull: IgnoredAny = client.write(Method::PATCH, &path, &body).await?;
-    Ok(())
+    Ok(client.set(Method::PATCH, &path, &body).await?)
 }
 
 /// Merges it if its head is still `head`. One that is merged already is merged.
@@ -146,7 +164,7 @@ fn snapshot(project: &ProjectName, pull: Pull) -> PullRequestSnapshot {
         number: pull.number,
         url: pull.html_url,
         branch: pull.head.branch,
-        head: pull.head.sha.parse().ok(),
+        head: pull.head.sha.and_then(|sha| sha.parse().ok()),
         state,
     }
 }

@@ -74,7 +74,7 @@ async fn on_the_conversation(
     };
     Ok(comments
         .into_iter()
-        .filter(|comment| comment.created_at == comment.updated_at)
+        .filter(|comment| comment.updated_at.is_none_or(|at| at == comment.created_at))
         .filter(|comment| timestamp(comment.created_at) >= since)
         .filter(|comment| {
             !own.has(
@@ -132,7 +132,10 @@ async fn reviews(client: &Client, number: u64, since: Timestamp) -> Result<Vec<F
 fn from_review(review: Review, mut on_lines: Vec<ReviewComment>) -> Option<Found> {
     let at = timestamp(review.submitted_at?);
     let author = review.user.filter(|user| !is_bot(user))?;
-    on_lines.retain(|comment| timestamp(comment.updated_at).0 <= at.0 + SUBMITTING_MILLIS);
+    on_lines.retain(|comment| {
+        let changed = comment.updated_at.map_or(at, timestamp);
+        changed.0 <= at.0 + SUBMITTING_MILLIS
+    });
     on_lines.sort_by_key(|comment| comment.id);
     let body = review.body.unwrap_or_default();
     let kind = match review.state.to_ascii_uppercase().as_str() {

@@ -7,14 +7,14 @@
 //! | timeout, connection lost, 5xx | later | unknown |
 //! | 401 | later | later |
 //! | 403 or 429 by a limit | later, with the time | later, with the time |
-//! | any other 3xx, 4xx | refused | refused |
+//! | 3xx | later | later |
+//! | any other 4xx | later: a question without an answer is no answer | refused |
 //! | 2xx that cannot be read | later | unknown |
 
 use cloud_code_domain::time::Timestamp;
 use http::StatusCode;
 
 use super::limiter::Closed;
-use super::wire::Refusal;
 use crate::ports::Trouble;
 
 /// Whether a call changes something.
@@ -44,6 +44,19 @@ impl From<Failure> for Trouble {
 impl Failure {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self.status, Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// The API has nothing of this name, or not for us.
+    pub(super) fn is_not_understood(&self) -> bool {
+        matches!(
+            self.status,
+            Some(
+                StatusCode::BAD_REQUEST
+                    | StatusCode::METHOD_NOT_ALLOWED
+                    | StatusCode::UNPROCESSABLE_ENTITY
+                    | StatusCode::NOT_IMPLEMENTED
+            )
+        )
     }
 
     /// GitHub stumbled, or the line did: the same call may succeed in a moment.
@@ -107,14 +120,19 @@ impl Failure {
             );
             Self::later(what, None)
         } else if status.is_redirection() {
-            Self::refused(format!(
+            let what = format!(
                 "{call}: it is elsewhere by now ({code}). If the repository was renamed or moved, \
                  give the project its new name and repository"
-            ))
+            );
+            Self::later(what, None)
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             Self::lost(access, format!("{call}: GitHub failed ({code})"))
         } else {
-            Self::refused(format!("{call}: GitHub refused ({code}): {said}"))
+            let what = format!("{call}: GitHub refused ({code}): {said}");
+            match access {
+                Access::Read => Self::later(what, None),
+                Access::Write => Self::refused(what),
+            }
         };
         failure.status = Some(status);
         failure
@@ -124,10 +142,7 @@ impl Failure {
 impl Failure {
     /// Whether the owner has suspended the app: no request of its tokens is taken.
     pub(super) fn is_suspension(&self) -> bool {
-        let what = match &self.trouble {
-            Trouble::Refused { what } => what,
-            Trouble::Later { .. } | Trouble::Unknown { .. } => return false,
-        };
+        let what = self.trouble.to_string();
         self.status == Some(StatusCode::FORBIDDEN) && what.to_lowercase().contains("suspended")
     }
 
@@ -164,14 +179,37 @@ impl Failure {
     }
 }
 
-/// What a refusal says: one line of at most 300 characters, nothing that moves a cursor.
+/// What a refusal says: one line of at most 300 characters, nothing that moves a cursor. What stands
+/// between GitHub and us answers in words of its own; a page for people says nothing to us.
 pub(super) fn said(body: &[u8]) -> String {
-    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    let text = refusal.text();
+    let text = match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(refusal) => in_one_line(&refusal),
+        Err(_) if body.trim_ascii_start().starts_with(b"<") => String::new(),
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(1_200)]).into_owned(),
+    };
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(300)
         .collect()
+}
+
+/// All that `{"message": …, "errors": [{"message": …} | "…"]}` says. Refusals come from more than one
+/// hand: whatever has another shape is left out, and the rest is read.
+fn in_one_line(refusal: &serde_json::Value) -> String {
+    let errors = match &refusal["errors"] {
+        serde_json::Value::Array(errors) => errors.iter().collect(),
+        serde_json::Value::Null => Vec::new(),
+        one => vec![one],
+    };
+    let detail = |error: &&serde_json::Value| {
+        let text = error.as_str().or_else(|| error["message"].as_str());
+        text.or_else(|| error["code"].as_str()).map(str::to_owned)
+    };
+    let message = refusal["message"].as_str().unwrap_or_default();
+    std::iter::once(message.to_owned())
+        .chain(errors.iter().filter_map(detail))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 #[cfg(test)]
@@ -194,9 +232,11 @@ mod tests {
                 "{status}"
             );
         }
-        for status in [301, 400, 403, 404, 405, 409, 410, 422] {
+        for status in [400, 403, 404, 405, 409, 410, 422] {
             let write = judge(Access::Write, status, None);
             assert!(matches!(write, Trouble::Refused { .. }), "{status}");
+            let read = judge(Access::Read, status, None);
+            assert!(matches!(read, Trouble::Later { .. }), "{status}");
         }
         assert!(matches!(
             judge(Access::Write, 401, None),
@@ -229,10 +269,12 @@ mod tests {
 
     #[test]
     fn a_write_to_a_renamed_repository_says_what_to_do() {
-        let Trouble::Refused { what } = judge(Access::Write, 307, None) else {
-            unreachable!("it was not made");
-        };
-        assert!(what.contains("give the project its new name"), "{what}");
+        for status in [301, 307, 308] {
+            let waits = judge(Access::Write, status, None);
+            assert!(matches!(waits, Trouble::Later { until: None, .. }));
+            let what = waits.to_string();
+            assert!(what.contains("give the project its new name"), "{what}");
+        }
     }
 
     #[test]
@@ -274,6 +316,29 @@ mod tests {
         let said = said(hostile.as_bytes());
         assert_eq!(said.chars().count(), 300);
         assert!(said.starts_with("a ]52;c ; xxx"), "{said}");
-        assert_eq!(super::said(b"<html>"), "");
+        for page in [&b"<html>"[..], b"  <!doctype html>"] {
+            assert_eq!(super::said(page), "");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_another_shape_is_read_as_far_as_it_goes() {
+        for (body, expected) in [
+            (&br#"{"message":"no","errors":"taken"}"#[..], "no; taken"),
+            (
+                br#"{"message":"no","errors":[{"code":"custom"},7,null]}"#,
+                "no; custom",
+            ),
+            (
+                br#"{"message":"no","errors":{"message":"taken"}}"#,
+                "no; taken",
+            ),
+            (br#"{"message":7}"#, ""),
+            (b"rate limit exceeded\n", "rate limit exceeded "),
+            (b"\xff{\"mess", "\u{fffd}{\"mess"),
+            (b"", ""),
+        ] {
+            assert_eq!(said(body), expected);
+        }
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Comment {
     pub(super) user: Option<User>,
     pub(super) body: Option<String>,
     pub(super) created_at: Time,
-    pub(super) updated_at: Time,
+    pub(super) updated_at: Option<Time>,
     pub(super) performed_via_github_app: Option<IgnoredAny>,
 }
 
@@ -83,10 +83,11 @@ pub(super) struct ReviewComment {
     pub(super) id: u64,
     pub(super) pull_request_review_id: Option<u64>,
     pub(super) body: Option<String>,
+    #[serde(default)]
     pub(super) path: String,
     pub(super) line: Option<u64>,
     pub(super) original_line: Option<u64>,
-    pub(super) updated_at: Time,
+    pub(super) updated_at: Option<Time>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,8 +104,16 @@ pub(super) struct Pull {
 pub(super) struct Head {
     #[serde(rename = "ref")]
     pub(super) branch: String,
-    pub(super) sha: String,
+    pub(super) sha: Option<String>,
+    /// None where the fork that it came from was deleted.
     pub(super) repo: Option<Repository>,
+    /// Whose repository that is, or was.
+    pub(super) user: Option<Owner>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Owner {
+    pub(super) login: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -154,34 +163,4 @@ pub(super) struct EditedRepository {
 #[serde(rename_all = "camelCase")]
 pub(super) struct EditedIssue {
     pub(super) last_edited_at: Option<Time>,
-}
-
-/// A refusal: `{"message": …, "errors": [{"message": …} | "…"]}`.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Refusal {
-    #[serde(default)]
-    pub(super) message: String,
-    #[serde(default)]
-    pub(super) errors: Vec<RefusalDetail>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum RefusalDetail {
-    Text(String),
-    Whole { message: Option<String> },
-}
-
-impl Refusal {
-    /// All that it says, in one line.
-    pub(super) fn text(self) -> String {
-        let details = self.errors.into_iter().filter_map(|detail| match detail {
-            RefusalDetail::Text(text) => Some(text),
-            RefusalDetail::Whole { message } => message,
-        });
-        std::iter::once(self.message)
-            .chain(details)
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
 }

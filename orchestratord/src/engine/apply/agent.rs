@@ -9,12 +9,19 @@ use cloud_code_domain::id::{AgentId, ExecutionId, TaskId};
 use cloud_code_domain::report::ReportDelta;
 use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_domain::task::{TaskEvent, TaskState};
+use cloud_code_domain::time::Timestamp;
+use cloud_code_domain::vitals::{TOLD_ALONG, TOLD_EVERY, Vitals};
 
-use crate::engine::input::{Hello, RecordBody, Reply, Vitals};
+use crate::engine::input::{Hello, RecordBody, Reply};
 use crate::engine::world::World;
 
 /// The engine looks at least every minute ([`crate::engine::Engine::keep_time`]).
 const LATE: Duration = Duration::from_secs(3 * 60);
+
+/// Whether so much time has passed; where a clock was set back, nobody knows, and it may have.
+fn is_past(then: Timestamp, now: Timestamp, time: Duration) -> bool {
+    now < then || now.since(then) >= time
+}
 
 impl World {
     pub(super) fn hello(&mut self, agent: &AgentId, hello: Hello) -> Reply {
@@ -96,12 +103,32 @@ impl World {
         Reply::Ok
     }
 
+    /// Who watches is woken only by what is news.
     pub(super) fn heartbeat(&mut self, agent: &AgentId, vitals: Vitals) -> Reply {
         let now = self.now;
-        let live = self.live_mut(agent);
-        live.vitals = vitals;
+        let live = self.live.entry(agent.clone()).or_default();
         live.last_heard = Some(now);
+        let news = vitals.differ_from(&live.vitals);
+        if is_past(live.told_at, now, TOLD_EVERY) {
+            self.tell_along();
+        }
+        if news {
+            let live = self.live_mut(agent);
+            live.vitals = vitals;
+            live.told_at = now;
+        }
         Reply::Ok
+    }
+
+    /// All that would soon be overdue are told of at once.
+    fn tell_along(&mut self) {
+        let now = self.now;
+        for (agent, live) in &mut self.live {
+            if live.connected && is_past(live.told_at, now, TOLD_ALONG) {
+                live.told_at = now;
+                self.changes.live.insert(agent.clone());
+            }
+        }
     }
 
     pub(super) fn agent_record(
@@ -282,6 +309,21 @@ impl World {
     }
 
     /// Said once for each reason, however often it is tried again.
+    /// Nothing of the work is wrong where workstations cannot be looked at: those that run, run on.
+    pub(super) fn fleet_asked(&mut self, trouble: Option<String>) -> Reply {
+        let trouble = trouble.map(|what| cloud_code_domain::text::one_line(&what, 500));
+        if trouble != self.fleet_trouble {
+            let (kind, detail) = match &trouble {
+                Some(what) => ("runtime_trouble", what.clone()),
+                None => ("runtime_answers", String::new()),
+            };
+            self.fleet_trouble = trouble;
+            self.changes.host = true;
+            self.record(EventActor::Engine, Subject::Fleet, kind, detail);
+        }
+        Reply::Ok
+    }
+
     pub(super) fn workstation_stuck(&mut self, agent: &AgentId, why: &str) -> Reply {
         let why = cloud_code_domain::text::one_line(why, 500);
         let known = self

@@ -11,7 +11,7 @@ use cloud_code_domain::passed::ProtectedChange;
 use cloud_code_domain::task::{BlockedReason, PullRequestRecord, Task, TaskEvent, TaskState};
 
 use crate::config::TrackerConfig;
-use crate::engine::effect::{Effect, Next, Outcome};
+use crate::engine::effect::{Effect, EffectState, Next, Outcome};
 use crate::engine::input::{Done, Facts, Inspected, Reply};
 use crate::engine::world::World;
 
@@ -27,7 +27,11 @@ impl World {
         let started = record.started(now);
         let facts = self.facts(&started.effect);
         self.effects.insert(key.to_owned(), started.clone());
-        self.changes.effects.insert(key.to_owned());
+        // What only reads, or sets what is to be so, is made again after a kill whether the store says that
+        // it was begun or not: nothing waits for a commit that says so.
+        if started.effect.creates() {
+            self.changes.effects.insert(key.to_owned());
+        }
         Reply::Make(Box::new((started, facts)))
     }
 
@@ -62,6 +66,12 @@ impl World {
             return Reply::NotWanted;
         };
         let settle = self.settle_time(&record.effect);
+        let refused = matches!(outcome, Outcome::Refused { .. });
+        let outcome = if self.is_elsewhere(&record.effect) {
+            record.believed(outcome, self.now)
+        } else {
+            outcome
+        };
         match record.after(&outcome, self.now, settle, jitter) {
             Next::Gone => self.effects.remove(key),
             Next::Kept(next) => self.effects.insert(key.to_owned(), next),
@@ -75,22 +85,50 @@ impl World {
             Outcome::Refused { why } => self.effect_refused(&record.effect, &why),
             Outcome::Later { why, .. } | Outcome::Unknown { why } => {
                 tracing::debug!(key, why, "an effect has to wait");
+                if let Effect::Comment { task } = &record.effect
+                    && refused
+                {
+                    self.look_whether_it_is_there(task);
+                }
             }
-            Outcome::Absent => {}
+            Outcome::Absent => self.comment_gone(key),
         }
         Reply::Ok
     }
 
+    /// A comment of ours that was looked for and is not there, and cannot be on its way any more, is
+    /// written anew.
+    fn comment_gone(&mut self, key: &str) {
+        let settled = self
+            .effects
+            .get(key)
+            .filter(|record| record.state == EffectState::Pending);
+        if let Some(Effect::Comment { task }) = settled.map(|record| record.effect.clone())
+            && self.tasks.get(&task).is_some_and(|task| task.comment_id.is_some())
+        {
+            self.change_task(&task, |task| task.comment_id = None);
+        }
+    }
+
     fn settle_time(&self, effect: &Effect) -> Duration {
+        if self.is_elsewhere(effect) {
+            self.config.settle.github
+        } else {
+            // Our own disk: a call that we stopped waiting for has ended with us.
+            Duration::ZERO
+        }
+    }
+
+    /// Whether an effect is made over a network, at a tracker with moods of its own.
+    fn is_elsewhere(&self, effect: &Effect) -> bool {
         let project = effect
             .task()
             .and_then(|task| self.tasks.get(task))
             .map(|task| &task.project);
         let config = project.and_then(|project| self.config.project(project));
         match config.map(|config| &config.tracker) {
-            Some(TrackerConfig::Github(_)) => self.config.settle.github,
-            // Our own disk: a call that we stopped waiting for has ended with us.
-            Some(TrackerConfig::Local) | None => Duration::ZERO,
+            Some(TrackerConfig::Github(_)) => true,
+            Some(TrackerConfig::Local) | None => false,
         }
     }
 

@@ -98,3 +98,60 @@ fn what_is_wanted_again_while_it_is_made_is_made_again() {
         Next::Gone
     );
 }
+
+#[test]
+fn a_refusal_of_what_has_to_be_there_is_believed_after_a_while() {
+    let no = || Outcome::<()>::Refused { why: "422".into() };
+    let mut open = EffectRecord::new(
+        Effect::OpenPullRequest {
+            task: TaskId::from_random(7),
+        },
+        T0,
+    );
+    assert_eq!(open.believed(no(), T0), no(), "nobody knows for how long");
+    open.wanted_at = Some(T0);
+    let patient = |now| matches!(open.believed(no(), now), Outcome::Later { until: None, .. });
+    assert!(patient(T0) && patient(T0.after(PATIENCE - SETTLE)));
+    // A clock that goes back makes nobody impatient.
+    assert!(patient(Timestamp(0)));
+    assert!(!patient(T0.after(PATIENCE)));
+    let merge = Effect::Merge {
+        task: TaskId::from_random(7),
+    };
+    let mut merge = EffectRecord::new(merge, T0);
+    merge.wanted_at = Some(T0);
+    assert_eq!(merge.believed(no(), T0), no(), "a person waits for it");
+}
+
+#[test]
+fn looks_that_get_no_answer_are_taken_less_and_less_often() {
+    let later = Outcome::<()>::Later {
+        why: "503".into(),
+        until: None,
+    };
+    let mut record = kept(comment().started(T0).after(&unknown(), T0, SETTLE, 0.5));
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        let now = record.not_before;
+        record = kept(record.started(now).after(&later, now, SETTLE, 0.5));
+        assert_eq!(record.state, EffectState::Unknown);
+        pauses.push(record.not_before.since(now));
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert_eq!(pauses.last(), Some(&Duration::from_secs(60)));
+}
+
+#[test]
+fn a_clock_that_was_set_back_while_nobody_ran_holds_nothing_up() {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+    let mut waiting = comment();
+    waiting.not_before = T0.after(YEAR);
+    waiting.wanted_at = Some(T0.after(YEAR));
+    let found = waiting.found_at_start(T0);
+    assert_eq!(found.not_before, T0.after(LONGEST_PAUSE));
+    assert_eq!(found.wanted_at, Some(T0));
+    // What was sent settles from now on, and not a year later.
+    let sent = comment().started(T0.after(YEAR)).found_at_start(T0);
+    let seen = kept(sent.started(T0).after::<()>(&Outcome::Absent, T0, SETTLE, 0.5));
+    assert_eq!(seen.not_before, T0.after(SETTLE));
+}

@@ -142,6 +142,23 @@ impl Bench {
         bench
     }
 
+    /// Over a store that is there already.
+    pub(super) async fn on(store: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("state")).unwrap();
+        std::fs::write(dir.path().join("state").join(FILE), store).unwrap();
+        Self::over(dir, Arc::new(AtomicI64::new(9_000_000)), None, &[]).await
+    }
+
+    /// Its store, after its end.
+    pub(super) async fn store(self) -> Vec<u8> {
+        self.engine.stop().await;
+        let thread = self.thread;
+        assert!(tokio::task::spawn_blocking(|| thread.wait()).await.unwrap());
+        drop(self.engine);
+        std::fs::read(self.dir.path().join("state").join(FILE)).unwrap()
+    }
+
     /// As after `kill -9`: what was not committed is gone; the agent is not connected.
     pub(super) async fn killed(self) -> Self {
         let Self {
@@ -170,6 +187,11 @@ impl Bench {
     pub(super) async fn later(&self, millis: i64) {
         self.clock.fetch_add(millis, Ordering::SeqCst);
         self.engine.send(Input::Tick).await.unwrap();
+    }
+
+    /// The clock is set where nobody sees it: kill what runs next.
+    pub(super) fn set_while_dead(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::SeqCst);
     }
 
     /// The same, with the engine's own looks at the clock in between.

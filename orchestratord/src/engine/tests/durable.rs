@@ -50,6 +50,31 @@ async fn nothing_is_acknowledged_before_it_is_on_disk() {
 }
 
 #[tokio::test]
+async fn only_an_effect_that_would_show_twice_waits_for_a_commit_when_it_is_started() {
+    let (bench, log) = Bench::recorded().await;
+    let task = bench.new_task("One").await;
+    let started = async |effect: Effect| {
+        log.clear();
+        let key = effect.key();
+        let reply = bench.engine.send(Input::EffectStarted { key }).await;
+        assert!(matches!(reply, Ok(Reply::Make(_))), "{effect:?}: {reply:?}");
+        log.taken().iter().any(|step| step == "sync")
+    };
+    assert!(!started(Effect::Prepare { task: task.clone() }).await);
+    let execution = bench.assigned(&task).await;
+    bench.succeeds(&execution, oid('b')).await;
+    let published = Done::Published {
+        head: oid('c'),
+        added: 1,
+        removed: 0,
+        files: 1,
+        passed: Vec::new(),
+    };
+    bench.effect("publish", published).await;
+    assert!(started(Effect::OpenPullRequest { task }).await);
+}
+
+#[tokio::test]
 async fn inputs_that_queue_up_share_a_commit() {
     let (bench, log) = Bench::recorded().await;
     log.clear();

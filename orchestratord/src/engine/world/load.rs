@@ -92,6 +92,7 @@ impl World {
             meters: Meters::default(),
             since: now,
             warning: String::new(),
+            fleet_trouble: None,
             failing: BTreeMap::new(),
             again: Again::default(),
             troubles: BTreeMap::new(),
@@ -111,6 +112,7 @@ impl World {
     /// whole.
     fn settle_what_was_under_way(&mut self) {
         let now = self.now;
+        self.bound_pauses();
         for (key, record) in &mut self.effects {
             let found = record.found_at_start(now);
             if found != *record {

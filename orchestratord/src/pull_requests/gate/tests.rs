@@ -2,7 +2,10 @@
 
 mod bombs;
 mod honest;
+mod large;
 mod objects;
+
+use std::io::Write as _;
 
 use cloud_code_domain::id::{Oid, TaskId};
 use cloud_code_domain::passed::PassedChanges;
@@ -69,7 +72,9 @@ impl Case {
             ended_at: Timestamp(1_800_000_000_000),
         };
         let known = self.sandbox.mirror.contains(head).await.unwrap();
-        let result = self.gate.check(&input, pack).await;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(pack).unwrap();
+        let result = self.gate.check(&input, file).await;
         let left = std::fs::read_dir(self.sandbox.root.path().join("state/quarantine"));
         assert_eq!(left.unwrap().count(), 0, "a quarantine was left behind");
         if matches!(result, Err(GateError::Rejected { .. })) {

@@ -7,6 +7,7 @@ use crate::mirrors::objects::{Found, ObjectKind};
 use crate::pull_requests::finding::{Finding, Rule};
 use crate::pull_requests::gate::GateError;
 use crate::pull_requests::names;
+use crate::pull_requests::quarantine::Seen;
 use crate::pull_requests::secrets::Hit;
 use crate::pull_requests::touched;
 use crate::pull_requests::tree::{Entry, Mode};
@@ -121,6 +122,12 @@ impl Walk<'_> {
         if !self.received.contains(oid) || !self.looked_at.insert(oid.clone()) {
             return Ok(());
         }
+        if let Some(Seen(hit)) = self.received.seen(oid) {
+            if let Some(hit) = hit {
+                self.found_secret(hit, path, "the file");
+            }
+            return Ok(());
+        }
         let found = self.objects.read(oid, self.limits.blob_bytes).await;
         match found.map_err(MirrorError::from)? {
             Found::Object(ObjectKind::Blob, data) => {
@@ -148,6 +155,7 @@ impl Walk<'_> {
             let what = "git reads this file; it may not be a link";
             self.findings.push(Finding::at(Rule::BadLink, path, what));
         }
+        self.links.insert(entry.oid.clone());
         let found = self.objects.read(&entry.oid, 8 << 10).await;
         match found.map_err(MirrorError::from)? {
             Found::Object(ObjectKind::Blob, target) => {
