@@ -10,6 +10,7 @@
 //!                                                             └── stdin ◀───────┘ bytes for the CLI
 //! ```
 
+mod acp;
 mod aider;
 mod claude_code;
 mod codex;
@@ -36,6 +37,10 @@ pub fn adapter(name: &str) -> Option<Box<dyn Adapter>> {
         "claude-code" => Box::new(claude_code::ClaudeCode),
         "codex" => Box::new(codex::Codex),
         "aider" => Box::new(aider::Aider),
+        "opencode" => Box::new(acp::Acp(acp::Program::Opencode)),
+        "qwen" => Box::new(acp::Acp(acp::Program::Qwen)),
+        "copilot" => Box::new(acp::Acp(acp::Program::Copilot)),
+        "acp" => Box::new(acp::Acp(acp::Program::Any)),
         "scripted" => Box::new(scripted::Scripted),
         "lines" => Box::new(lines::Lines),
         _ => return None,

@@ -5,6 +5,7 @@
 //! defaults filled in.
 
 mod account_secret;
+mod adapter;
 mod annotated;
 mod files;
 mod parse;
@@ -14,6 +15,7 @@ mod secret;
 mod value;
 
 pub use account_secret::AccountSecret;
+pub use adapter::AdapterKind;
 pub use annotated::annotated;
 pub use files::{FileFacts, FileKind, Files, RealFiles, Surroundings};
 pub use parse::parse;
@@ -199,44 +201,6 @@ pub struct CodingCliConfig {
     pub model: Option<String>,
     /// More environment; never secrets.
     pub env: BTreeMap<String, String>,
-}
-
-/// The adapters of agentd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AdapterKind {
-    /// Claude Code over stream-json.
-    ClaudeCode,
-    /// Codex over app-server.
-    Codex,
-    /// Aider through its scripting interface.
-    Aider,
-    /// The scripted CLI of the demo and the tests.
-    Scripted,
-    /// Any program.
-    Lines,
-}
-
-impl AdapterKind {
-    /// All, with their configured names.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::ClaudeCode, "claude-code"),
-        (Self::Codex, "codex"),
-        (Self::Aider, "aider"),
-        (Self::Scripted, "scripted"),
-        (Self::Lines, "lines"),
-    ];
-
-    /// The configured name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::Aider => "aider",
-            Self::Scripted => "scripted",
-            Self::Lines => "lines",
-        }
-    }
 }
 
 /// `[[projects]]`

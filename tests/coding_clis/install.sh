@@ -1,11 +1,14 @@
 #!/bin/sh
 # Installs the coding CLIs that the adapters are tested with, pinned, into a directory:
 #
-#   install.sh DIRECTORY [claude-code] [codex] [aider]        (all three without names)
+#   install.sh DIRECTORY [claude-code] [codex] [aider] [opencode] [qwen] [copilot]   (all without names)
 #
 #   DIRECTORY/bin/claude          native program of Claude Code
 #   DIRECTORY/bin/codex           native program of Codex
 #   DIRECTORY/bin/aider           aider; its first line names the Python it lives in
+#   DIRECTORY/bin/opencode        native program of opencode
+#   DIRECTORY/bin/qwen            starts Qwen Code with a Node of its own
+#   DIRECTORY/bin/copilot         native program of the Copilot CLI
 #
 # Run again it changes nothing that already has the right version. It ends with a status other than
 # 0 if a program does not report the version that is pinned here. npm, pip and python3 are needed;
@@ -15,17 +18,21 @@ set -eu
 CLAUDE_CODE=2.1.330
 CODEX=0.169.0
 AIDER=0.86.2
+OPENCODE=1.18.33
+QWEN=0.24.4
+NODE=22.23.3
+COPILOT=1.0.102
 
 die() {
     echo "install.sh: $*" >&2
     exit 1
 }
 
-[ $# -ge 1 ] || die "usage: install.sh DIRECTORY [claude-code] [codex] [aider]"
+[ $# -ge 1 ] || die "usage: install.sh DIRECTORY [NAME…]"
 mkdir -p "$1"
 directory=$(cd "$1" && pwd)
 shift
-[ $# -ge 1 ] || set -- claude-code codex aider
+[ $# -ge 1 ] || set -- claude-code codex aider opencode qwen copilot
 mkdir -p "$directory/bin"
 
 # The version that a program reports, or nothing.
@@ -34,14 +41,16 @@ version_of() {
     "$1" --version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
 }
 
-# npm_install FOLDER PACKAGE: --force, because npm otherwise silently takes an older release whose `engines`
-# fit the Node at hand; both programs are native and need no Node at all.
+# npm_install FOLDER PACKAGE…: --force, because npm otherwise silently takes an older release whose `engines`
+# fit the Node at hand; the programs are native and need no Node at all, or bring their own.
 npm_install() {
-    npm install --prefix "$directory/$1" --force --no-audit --no-fund --no-save --loglevel=error \
-        --fetch-retries=5 --fetch-retry-maxtimeout=60000 "$2"
+    folder=$1
+    shift
+    npm install --prefix "$directory/$folder" --force --no-audit --no-fund --no-save --loglevel=error \
+        --fetch-retries=5 --fetch-retry-maxtimeout=60000 "$@"
 }
 
-# The biggest executable below a directory: both packages hold one native program.
+# The biggest executable below a directory: these packages hold one native program.
 native() {
     find "$directory/$1" -type f -perm -u+x -name "$2" -size +20M -print | head -n 1
 }
@@ -70,6 +79,33 @@ install_aider() {
     ln -sfn "$directory/aider/bin/aider" "$directory/bin/aider"
 }
 
+install_opencode() {
+    [ "$(version_of "$directory/bin/opencode")" = "$OPENCODE" ] && return 0
+    npm_install opencode "opencode-ai@$OPENCODE"
+    program=$(native opencode/node_modules/opencode-ai 'opencode*')
+    [ -n "$program" ] || die "the package of opencode holds no native program for this platform"
+    ln -sfn "$program" "$directory/bin/opencode"
+}
+
+install_qwen() {
+    [ "$(version_of "$directory/bin/qwen")" = "$QWEN" ] && return 0
+    npm_install qwen "@qwen-code/qwen-code@$QWEN" "node@$NODE"
+    modules=$directory/qwen/node_modules
+    cat >"$directory/bin/qwen" <<END
+#!/bin/sh
+exec "$modules/node/bin/node" "$modules/@qwen-code/qwen-code/cli-entry.js" "\$@"
+END
+    chmod +x "$directory/bin/qwen"
+}
+
+install_copilot() {
+    [ "$(version_of "$directory/bin/copilot")" = "$COPILOT" ] && return 0
+    npm_install copilot "@github/copilot@$COPILOT"
+    program=$(native copilot 'copilot')
+    [ -n "$program" ] || die "the package of the Copilot CLI holds no native program for this platform"
+    ln -sfn "$program" "$directory/bin/copilot"
+}
+
 verify() {
     found=$(version_of "$directory/bin/$1")
     [ "$found" = "$2" ] || die "$1 reports version '${found:-none}', $2 is pinned"
@@ -81,6 +117,9 @@ for name in "$@"; do
     claude-code) install_claude_code && verify claude "$CLAUDE_CODE" ;;
     codex) install_codex && verify codex "$CODEX" ;;
     aider) install_aider && verify aider "$AIDER" ;;
-    *) die "unknown program '$name': claude-code, codex and aider are known" ;;
+    opencode) install_opencode && verify opencode "$OPENCODE" ;;
+    qwen) install_qwen && verify qwen "$QWEN" ;;
+    copilot) install_copilot && verify copilot "$COPILOT" ;;
+    *) die "unknown program '$name': claude-code, codex, aider, opencode, qwen and copilot are known" ;;
     esac
 done

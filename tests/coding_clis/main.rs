@@ -6,11 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cloud_code_tests::coding_cli_cases::cases;
+use cloud_code_domain::account::Provider;
+use cloud_code_tests::coding_cli_cases::{cases, whole};
+use cloud_code_tests::coding_cli_run::CodingCli;
 use cloud_code_tests::trials::{Demand, Found, trial};
 use libtest_mimic::{Arguments, Trial};
 
 const DIRECTORY: &str = "CLOUD_CODE_CODING_CLIS";
+/// All programs in one.
+const PROGRAMS: &str = env!("CARGO_BIN_EXE_demo");
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -21,15 +25,29 @@ fn main() -> ExitCode {
 fn trials(directory: Option<&Path>) -> Vec<Trial> {
     let demand = Demand::of_variable("CLOUD_CODE_REQUIRE_CODING_CLIS");
     let missing = missing(directory);
-    let cases = cases(directory.unwrap_or(Path::new("")));
-    let trials = cases.into_iter().map(|case| {
+    let directory = directory.unwrap_or(Path::new(""));
+    let look = move || {
         let missing = missing.clone();
-        let look = async move || missing.map_or(Found::There(()), Found::Missing);
-        trial(case.name.clone(), demand, look, async move |()| {
+        async move || missing.map_or(Found::There(()), Found::Missing)
+    };
+    let cases = cases(directory).into_iter().map(|case| {
+        trial(case.name.clone(), demand, look(), async move |()| {
             case.run().await
         })
     });
-    trials.collect()
+    // The others do this in containers.
+    let wholes = [
+        CodingCli::opencode(directory, Provider::Openai),
+        CodingCli::qwen(directory),
+        CodingCli::copilot(directory),
+    ];
+    let wholes = wholes.into_iter().map(|cli| {
+        let name = format!("{}_makes_a_change_in_a_whole_installation", cli.adapter);
+        trial(name, demand, look(), async move |()| {
+            whole::makes_a_change(cli, Path::new(PROGRAMS)).await
+        })
+    });
+    cases.chain(wholes).collect()
 }
 
 /// Why there are no coding CLIs to test with.
@@ -39,7 +57,7 @@ fn missing(directory: Option<&Path>) -> Option<String> {
         return Some(format!("${DIRECTORY} is not set; {INSTALL}"));
     };
     let bin = directory.join("bin");
-    let absent = ["claude", "codex", "aider"]
+    let absent = ["claude", "codex", "aider", "opencode", "qwen", "copilot"]
         .into_iter()
         .find(|program| !bin.join(program).exists())?;
     Some(format!(

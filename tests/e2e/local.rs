@@ -1,6 +1,7 @@
 //! A local project: what an operator decides, and what a project is configured to do.
 
 mod accounts;
+mod acp;
 mod by_hand;
 mod decisions;
 mod foreign;

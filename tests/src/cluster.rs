@@ -39,7 +39,7 @@ pub const WEBHOOK_SECRET: &str = "a-webhook-secret-of-more-than-32-bytes";
 pub const PROVIDER_KEY: &str = "sk-canary-provider-key-0123456789abcdef";
 
 /// What differs between installations. Everything is TOML that is put where its name says; `{root}`
-/// in it stands for the directory.
+/// in it stands for the directory, `{model}` for where the scripted model is.
 #[derive(Debug, Clone, Default)]
 pub struct Setting {
     /// Above all sections.
@@ -102,6 +102,7 @@ impl Cluster {
         let listen = own_address();
         let config = configuration(&setting, model.url(), &listen);
         let config = config.replace("{root}", &root.path().to_string_lossy());
+        let config = config.replace("{model}", model.url());
         fs::write(root.path().join("orchestratord.toml"), config)?;
         let mut cluster = Self {
             root,

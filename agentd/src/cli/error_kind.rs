@@ -45,13 +45,14 @@ const BEFORE_STATUS: [(&str, ErrorKind); 13] = [
 ];
 
 /// Words to go by where there is no status.
-const WITHOUT_STATUS: [(&str, ErrorKind); 18] = [
+const WITHOUT_STATUS: [(&str, ErrorKind); 20] = [
     ("malformed response", ErrorKind::Protocol),
     ("authentication", ErrorKind::Auth),
     ("invalid x-api-key", ErrorKind::Auth),
     ("invalid api key", ErrorKind::Auth),
     ("not logged in", ErrorKind::Auth),
     ("unauthorized", ErrorKind::Auth),
+    ("not have permission", ErrorKind::Auth),
     ("rate limit", ErrorKind::RateLimit),
     ("rate_limit", ErrorKind::RateLimit),
     ("too many requests", ErrorKind::RateLimit),
@@ -64,6 +65,7 @@ const WITHOUT_STATUS: [(&str, ErrorKind); 18] = [
     ("server_error", ErrorKind::Server),
     ("internal server error", ErrorKind::Server),
     ("invalid_request", ErrorKind::BadRequest),
+    ("model not found", ErrorKind::ModelNotFound),
 ];
 
 /// The kind of a failed model call.

@@ -132,6 +132,8 @@ pub(crate) struct Running {
     stdin: Option<mpsc::Sender<Vec<u8>>>,
     exit: Option<Exit>,
     silent: bool,
+    /// It did not read what was written to it.
+    deaf: bool,
     _pumps: JoinSet<()>,
 }
 
@@ -191,6 +193,7 @@ impl Running {
             stdin,
             exit: None,
             silent: false,
+            deaf: false,
             _pumps: pumps,
         })
     }
@@ -250,7 +253,7 @@ impl Running {
     }
 
     /// Writes to its standard input. What does not fit is lost with the program that does not read.
-    pub(crate) fn write(&self, bytes: Vec<u8>) {
+    pub(crate) fn write(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
@@ -258,7 +261,8 @@ impl Running {
             Some(stdin) => stdin.try_send(bytes).is_err(),
             None => true,
         };
-        if full {
+        // Once: it decides itself how often something is said to it.
+        if full && !std::mem::replace(&mut self.deaf, true) {
             tracing::warn!(pid = self.pid(), "the coding CLI does not read its input");
         }
     }

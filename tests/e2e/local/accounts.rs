@@ -10,12 +10,55 @@ use cloud_code_proto::v1::action::Action;
 use cloud_code_tests::cluster::{PATIENCE, Setting, secret_file};
 use cloud_code_tests::model::{Fault, Script, Step};
 
-use super::{Scene, refusal};
+use super::{Scene, ends, refusal, script};
 
 /// Does something, needs its model, and does something else.
 const STEPS: &str = "append log.txt begun\ncommit Begin\nspend scripted-model 100\n\
     append log.txt ended\ncommit End";
 const NEW_KEY: &str = "sk-canary-another-key-0123456789abcdef";
+
+/// Three coding CLIs on two accounts, each with a project of its own.
+const CLIS: [(&str, &str); 3] = [
+    ("claude-code", "scripted"),
+    ("codex", "other"),
+    ("aider", "other"),
+];
+/// Seconds until the reset; long beside the time in which all tasks are seen to wait for it.
+const FAR: &str = "35";
+
+fn three_clis() -> Setting {
+    let mut rest = r#"
+[accounts.other]
+kind = "openai"
+patience_seconds = 1
+base_url = "{model}"
+secret_file = "{root}/provider.key"
+"#
+    .to_owned();
+    for (name, account) in CLIS {
+        rest.push_str(&format!(
+            r#"
+[coding_cli.{name}]
+adapter = "scripted"
+account = "{account}"
+command = ["{{root}}/bin/scripted"]
+
+[[projects]]
+name = "{name}"
+tracker = "local"
+repository = "{{root}}/sample.git"
+branch_prefix = "{name}/"
+coding_cli = "{name}"
+default_agent_type = "backend"
+"#
+        ));
+    }
+    Setting {
+        account: "patience_seconds = 1".into(),
+        rest,
+        ..Setting::default()
+    }
+}
 
 impl Scene {
     async fn on_account(account: &str) -> Result<Self> {
@@ -97,6 +140,52 @@ async fn a_usage_limit_parks_the_account_and_everything_goes_on_after_the_reset(
         scene.done_once(task).await?;
     }
     assert_eq!(scene.account().await?.parking, "");
+    Ok(())
+}
+
+/// What a limit in the evening does to a full queue, and a daemon that is killed in the night.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_done_twice()
+-> Result<()> {
+    let mut scene = Scene::with("", three_clis(), |_| Ok(())).await?;
+    scene.0.model().play(limited(FAR));
+    let mut tasks = Vec::new();
+    for (project, _) in CLIS.iter().cycle().take(20) {
+        let text = script("Please.", STEPS);
+        let operator = scene.0.operator()?;
+        tasks.push(operator.new_task(project, "A task", &text).await?);
+    }
+    let mut begun = 0;
+    for task in &tasks {
+        let waiting = scene.waiting(task, "usage limit").await?;
+        assert!(waiting.waits_until_ms.is_some(), "it says until when");
+        begun += usize::from(!scene.0.operator()?.task(task).await?.executions.is_empty());
+    }
+    let asked = scene.0.model().calls().len();
+    assert!(asked >= 2, "both accounts were tried");
+    assert!(asked <= begun, "each turn ends with its first refusal");
+
+    // Who is parked is not forgotten, and nobody tries before the reset.
+    scene.0.restart().await?;
+    for task in &tasks {
+        scene.waiting(task, "usage limit").await?;
+    }
+    assert_eq!(scene.0.model().calls().len(), asked);
+
+    scene.0.model().play(answering());
+    let mut resumed = 0;
+    for task in &tasks {
+        scene.done_once(task).await?;
+        let detail = scene.0.operator()?.task(task).await?;
+        let ends = ends(&detail);
+        let (last, parked) = ends.split_last().context("no execution")?;
+        assert_eq!(*last, "succeeded");
+        assert!(parked.len() <= 1, "it was tried once: {ends:?}");
+        resumed += parked.len();
+    }
+    assert_eq!(resumed, begun, "what had begun went on in its session");
+    let calls = scene.0.model().calls().len();
+    assert_eq!(calls, asked + tasks.len(), "no thought was paid twice");
     Ok(())
 }
 

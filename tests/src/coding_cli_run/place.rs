@@ -57,6 +57,31 @@ impl CodingCli {
         Self::installed("aider", &directory.join("bin/aider"), Some(model), provider)
     }
 
+    /// opencode as `coding_clis/install.sh DIRECTORY` installed it.
+    #[must_use]
+    pub fn opencode(directory: &Path, provider: Provider) -> Self {
+        let model = match provider {
+            Provider::Anthropic => "claude-sonnet-4-5",
+            Provider::Openai => "gpt-4o",
+        };
+        let program = directory.join("bin/opencode");
+        Self::installed("opencode", &program, Some(model), provider)
+    }
+
+    /// Qwen Code as `coding_clis/install.sh DIRECTORY` installed it.
+    #[must_use]
+    pub fn qwen(directory: &Path) -> Self {
+        let program = directory.join("bin/qwen");
+        Self::installed("qwen", &program, Some("gpt-4o"), Provider::Openai)
+    }
+
+    /// The Copilot CLI as `coding_clis/install.sh DIRECTORY` installed it.
+    #[must_use]
+    pub fn copilot(directory: &Path) -> Self {
+        let program = directory.join("bin/copilot");
+        Self::installed("copilot", &program, Some("gpt-4o"), Provider::Openai)
+    }
+
     fn installed(
         adapter: &'static str,
         program: &Path,

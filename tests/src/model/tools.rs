@@ -20,8 +20,16 @@ impl Call {
     }
 }
 
-const WRITERS: [&str; 2] = ["Write", "write_file"];
-const SHELLS: [&str; 5] = ["Bash", "exec_command", "shell_command", "shell", "bash"];
+/// Those that take a path that is not absolute; where there is none, a shell writes.
+const WRITERS: [&str; 2] = ["Write", "write"];
+const SHELLS: [&str; 6] = [
+    "Bash",
+    "exec_command",
+    "shell_command",
+    "shell",
+    "bash",
+    "run_shell_command",
+];
 const PATHS: [&str; 3] = ["file_path", "path", "filePath"];
 const CONTENTS: [&str; 2] = ["content", "contents"];
 const COMMANDS: [&str; 2] = ["command", "cmd"];
@@ -100,7 +108,16 @@ fn writer(ask: &Ask, path: &str, content: &str) -> Option<(String, Value)> {
 fn shell(ask: &Ask, command: &str) -> Option<(String, Value)> {
     let (name, fields) = tool(ask, &SHELLS)?;
     let field = one_of(&COMMANDS, fields)?;
-    Some((name.clone(), json!({ field: command })))
+    let mut input = json!({ field: command });
+    // Some shells insist on more than a command.
+    let has = |name: &str| fields.iter().any(|field| field == name);
+    if has("description") && !has("run_in_background") {
+        input["description"] = "Run it".into();
+    }
+    if has("is_background") {
+        input["is_background"] = false.into();
+    }
+    Some((name.clone(), input))
 }
 
 /// Whether this is aider, which offers no tools and reads edit blocks out of the text.

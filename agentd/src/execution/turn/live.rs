@@ -201,7 +201,7 @@ async fn version(
     env: &[(OsString, OsString)],
     dir: &Path,
 ) -> String {
-    if matches!(adapter, "scripted" | "lines") {
+    if matches!(adapter, "scripted" | "lines" | "acp") {
         return String::new();
     }
     let mut command = Command::new(program);

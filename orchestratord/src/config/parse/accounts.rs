@@ -7,10 +7,14 @@ use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::id::{AccountName, CodingCliName};
 use cloud_code_domain::price::Price;
 
+use super::super::adapter::CANNOT;
 use super::super::problem::{meant, quoted};
 use super::super::read::{Field, Name, Section};
 use super::super::{AccountConfig, AccountSecret, AdapterKind, CodingCliConfig};
 use super::{Ground, command};
+
+/// What is wrong with a coding CLI that would choose a model of another account.
+const NEEDS_MODEL: &str = "write model = \"NAME\", as the provider of its account calls it";
 
 /// How long a coding CLI is let wait for a usage limit.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
@@ -145,18 +149,12 @@ fn coding_cli(
     section: Section<'_, '_>,
     accounts: &[(AccountName, Option<AccountConfig>)],
 ) -> Option<CodingCliConfig> {
-    let words = AdapterKind::ALL;
-    let adapter = section
-        .required(
-            "adapter",
-            "write adapter = \"claude-code\", \"codex\", \"aider\", \"scripted\" or \"lines\"",
-        )
-        .and_then(|field| field.choice(&words));
+    let adapter = adapter(&section);
     let account = match section.optional("account") {
         Some(field) => account_of(&field, adapter, accounts).map(Some),
         None => {
             if let Some(adapter) = adapter
-                && program(adapter).is_some()
+                && adapter.program().is_some()
             {
                 section.note(
                     format!(
@@ -170,8 +168,10 @@ fn coding_cli(
         }
     };
     let command = cli_command(&section, adapter);
+    let needs_model = adapter.is_some_and(AdapterKind::needs_model);
     let model = match section.optional("model") {
         Some(field) => field.line(200).map(Some),
+        None if needs_model => section.required("model", NEEDS_MODEL).and(None),
         None => Some(None),
     };
     let env = environment(&section);
@@ -185,14 +185,18 @@ fn coding_cli(
     })
 }
 
-/// The program of an adapter for one coding CLI; none for those that drive any.
-fn program(adapter: AdapterKind) -> Option<&'static str> {
-    match adapter {
-        AdapterKind::ClaudeCode => Some("claude"),
-        AdapterKind::Codex => Some("codex"),
-        AdapterKind::Aider => Some("aider"),
-        AdapterKind::Scripted | AdapterKind::Lines => None,
+fn adapter(section: &Section<'_, '_>) -> Option<AdapterKind> {
+    let words = AdapterKind::ALL.map(|(_, word)| word).join("\", \"");
+    let field = section.required("adapter", &format!("write adapter = one of \"{words}\""))?;
+    let text = field.text()?;
+    if let Some((name, why)) = CANNOT.iter().find(|(name, _)| *name == text) {
+        field.note(
+            format!("{name} {why}"),
+            "opencode, qwen and copilot can work here, with an API key of your own",
+        );
+        return None;
     }
+    field.choice(&AdapterKind::ALL)
 }
 
 fn account_of(
@@ -211,11 +215,7 @@ fn account_of(
         return None;
     };
     let kind = account.as_ref().map(|account| account.kind);
-    let wanted = match adapter {
-        Some(AdapterKind::ClaudeCode) => Some(Provider::Anthropic),
-        Some(AdapterKind::Codex) => Some(Provider::Openai),
-        Some(AdapterKind::Aider | AdapterKind::Scripted | AdapterKind::Lines) | None => None,
-    };
+    let wanted = adapter.and_then(AdapterKind::provider);
     if let (Some(kind), Some(wanted)) = (kind, wanted)
         && kind != wanted
     {
@@ -230,9 +230,12 @@ fn account_of(
         return None;
     }
     let token = account.as_ref().map(|account| account.auth) == Some(Authorisation::ClaudeToken);
-    if token && matches!(adapter, Some(AdapterKind::Aider)) {
+    if let Some(adapter) = adapter.filter(|adapter| token && !adapter.takes_subscriptions()) {
         field.note(
-            "aider cannot work with the token of a subscription",
+            format!(
+                "{} cannot work with the token of a subscription",
+                adapter.as_str()
+            ),
             "name an account with auth = \"api_key\"",
         );
         return None;
@@ -241,7 +244,7 @@ fn account_of(
 }
 
 fn cli_command(section: &Section<'_, '_>, adapter: Option<AdapterKind>) -> Option<Vec<String>> {
-    let default = adapter.and_then(program);
+    let default = adapter.and_then(AdapterKind::program);
     let remedy = "write command = [\"/path/of/program\", \"{prompt_file}\"]";
     let field = match (section.optional("command"), adapter, default) {
         (Some(field), _, _) => field,

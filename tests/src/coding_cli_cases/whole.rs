@@ -1,0 +1,69 @@
+//! A real coding CLI in a whole installation: from an issue to a change that waits for review, its model
+//! calls through the gateway.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::cluster::{Cluster, PROVIDER_KEY, Setting};
+use crate::coding_cli_run::CodingCli;
+use crate::model::Script;
+use crate::sample;
+
+/// With all our programs in `binary`.
+///
+/// # Errors
+/// If it makes no change, or its calls do not go through the gateway.
+pub async fn makes_a_change(cli: CodingCli, binary: &Path) -> Result<()> {
+    let setting = Setting {
+        agents: "allow_unconfined = true".into(),
+        rest: configured(&cli),
+        ..Setting::default()
+    };
+    let cluster = Cluster::prepared(&binary.to_string_lossy(), setting, |root| {
+        sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])
+    })
+    .await?;
+    cluster.model().play(Script::edit());
+    let operator = cluster.operator()?;
+    let task = operator
+        .new_task("sample", "Greet", "Make a greeting.")
+        .await?;
+    cluster.task_in(&task, "review").await?;
+    let detail = operator.task(&task).await?;
+    let greets = detail.diff.contains("+hello from the scripted model");
+    ensure!(greets, "{}", detail.diff);
+    let spent = detail.task.map_or(0, |task| task.cost_micro_usd);
+    ensure!(spent > 0, "its calls were not counted");
+    let calls = cluster.model().calls();
+    ensure!(calls.iter().all(|call| call.key() == PROVIDER_KEY));
+    Ok(())
+}
+
+fn configured(cli: &CodingCli) -> String {
+    let CodingCli {
+        adapter, command, ..
+    } = cli;
+    let model = cli.model.clone().unwrap_or_default();
+    format!(
+        r#"
+[accounts.openai]
+kind = "openai"
+base_url = "{{model}}"
+secret_file = "{{root}}/provider.key"
+
+[coding_cli.real]
+adapter = "{adapter}"
+account = "openai"
+model = "{model}"
+command = {command:?}
+
+[[projects]]
+name = "sample"
+tracker = "local"
+repository = "{{root}}/sample.git"
+coding_cli = "real"
+default_agent_type = "backend"
+"#
+    )
+}
