@@ -7,6 +7,7 @@
 //!                          /tmp        TMPDIR
 //!                          /prompt.md  the prompt of the turn
 //!                          /task.json  what agentd remembers of the task
+//!             /spares/<n>/             where worktrees are made, and wait for a task
 //!             /.agentd/                lock, spool, state; agentd's own
 //! ```
 
@@ -15,6 +16,7 @@ pub(crate) mod git;
 pub(crate) mod home;
 pub(crate) mod memory;
 pub(crate) mod pack;
+pub(crate) mod spare;
 pub(crate) mod worktree;
 
 use std::fs;
@@ -28,6 +30,7 @@ use cloud_code_domain::id::TaskId;
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     root: Arc<Path>,
+    records: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why a workspace cannot be made or used.
@@ -69,7 +72,10 @@ impl Workspace {
             fs::create_dir_all(&path).map_err(failed("create", &path))?;
         }
         let root = fs::canonicalize(root).map_err(failed("find", root))?;
-        Ok(Self { root: root.into() })
+        Ok(Self {
+            root: root.into(),
+            records: Arc::default(),
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -84,6 +90,12 @@ impl Workspace {
     /// The hot clone.
     pub(crate) fn repository(&self) -> PathBuf {
         self.root.join("repo.git")
+    }
+
+    /// To be held while git forgets worktrees that are gone, or one of them moves: in the middle of
+    /// it, it looks gone.
+    async fn records(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.records.lock().await
     }
 
     pub(crate) fn task(&self, task: &TaskId) -> TaskDirs {

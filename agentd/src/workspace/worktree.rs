@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cloud_code_domain::id::Oid;
 
 use super::git::{self, GitError};
+use super::spare::{Origin, Spare};
 use super::{Workspace, WorkspaceError, failed, remove_tree};
 
 /// A worktree and the branch it works on.
@@ -33,33 +34,26 @@ pub(crate) enum Kept {
 }
 
 impl Workspace {
-    /// A fresh worktree at `base`; what was there goes.
+    /// A fresh worktree at `base`, of the spare where it can be; what was there goes.
     pub(crate) async fn fresh_worktree(
         &self,
         worktree: &Worktree,
         base: &Oid,
-    ) -> Result<(), WorkspaceError> {
+        spare: Option<Spare>,
+    ) -> Result<Origin, WorkspaceError> {
         self.remove_worktree(&worktree.path).await?;
-        let path = worktree.path.to_string_lossy();
-        let add = [
-            "worktree",
-            "add",
-            "--quiet",
-            "--force",
-            "-B",
-            &worktree.branch,
-            &path,
-            base.as_str(),
-        ];
-        git::run(&self.repository(), &add).await?;
-        Ok(())
+        self.put_in_place(spare, &worktree.branch, base, &worktree.path)
+            .await
     }
 
     /// Removes a worktree and git's record of it.
     pub(crate) async fn remove_worktree(&self, path: &Path) -> Result<(), WorkspaceError> {
+        if fs::symlink_metadata(path).is_err() {
+            return Ok(());
+        }
         remove_tree(path).map_err(failed("remove", path))?;
         if self.repository().join("HEAD").is_file() {
-            git::run(&self.repository(), &["worktree", "prune", "--expire=now"]).await?;
+            self.prune().await?;
         }
         Ok(())
     }
