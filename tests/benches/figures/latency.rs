@@ -13,20 +13,29 @@ use crate::PROGRAMS;
 use crate::table::{Samples, Table};
 
 /// A turn that changes nothing: it ends, waits for a person, and leaves its agent free.
-const NOTHING: &str = "Please.\n\n```script\nsay Nothing to do.\n```\n";
+pub(crate) const NOTHING: &str = "Please.\n\n```script\nsay Nothing to do.\n```\n";
 /// Runs before the ones that count.
 const WARM: usize = 5;
 
 pub(crate) async fn local_cluster(agents: u32) -> Result<Cluster> {
+    let files = [("README.md", "# Sample\n")];
+    cluster_of(agents, |root| {
+        sample::bare_repository(&root.join("sample.git"), &files)
+    })
+    .await
+}
+
+/// A cluster with one project, whose repository `prepare` makes.
+pub(crate) async fn cluster_of(
+    agents: u32,
+    prepare: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Cluster> {
     let setting = Setting {
         rest: local_project("sample", "max_attempts = 10"),
         seats: agents,
         ..Setting::default()
     };
-    Cluster::prepared(PROGRAMS, setting, |root| {
-        sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])
-    })
-    .await
+    Cluster::prepared(PROGRAMS, setting, prepare).await
 }
 
 /// A local issue created → tasking.yaml on disk.

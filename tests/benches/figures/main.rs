@@ -8,6 +8,7 @@ mod idle;
 mod latency;
 mod many;
 mod table;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ async fn measure(table: &mut Table) -> Result<()> {
     latency::report(table).await?;
     many::finished_tasks(table).await?;
     gate::pack(table).await?;
+    workspace::large_repository(table).await?;
     idle::programs(table).await?;
     idle::demo(table)
 }
