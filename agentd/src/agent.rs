@@ -84,7 +84,7 @@ impl Agent {
                 () = stop.cancelled() => return self.shut_down().await,
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
                 message = self.inbox.recv() => match message {
-                    Some(FromHost::Up) => self.parts.requests.ask_again(&self.parts.outbox).await,
+                    Some(FromHost::Up) => self.parts.requests.ask_again(&self.parts.answers).await,
                     Some(FromHost::Message(message)) => self.take(*message).await?,
                     None => return self.shut_down().await,
                 },
@@ -326,7 +326,7 @@ impl Agent {
         }
         let request = credential.request;
         let held = Outgoing::CredentialHeld(v1::CredentialHeld { request });
-        self.parts.outbox.send(held).await;
+        self.parts.answers.send(held).await;
     }
 
     fn withdraw(&self, withdraw: &v1::WithdrawCredential) {

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::credentials::{CredentialError, Credentials};
 use crate::execution::{process, state, sweep};
 use crate::gateway::{Loopback, Traffic};
+use crate::session::answers::{self, Answers};
 use crate::session::heartbeat::Sampler;
-use crate::session::outbox::{Outbox, outbox};
 use crate::session::spool::{CAPACITY, Spool, SpoolError};
 use crate::session::{Busy, Link, LinkError};
 use crate::workspace::pack::Requests;
@@ -79,7 +79,7 @@ impl From<CredentialError> for AppError {
 pub(crate) struct Parts {
     pub(crate) workspace: Workspace,
     pub(crate) spool: Spool,
-    pub(crate) outbox: Outbox,
+    pub(crate) answers: Answers,
     pub(crate) requests: Requests,
     pub(crate) spares: Spares,
     pub(crate) credentials: Credentials,
@@ -119,7 +119,7 @@ pub async fn serve(
     let gateway = Loopback::bind(config.socket.clone())
         .await
         .map_err(AppError::Gateway)?;
-    let (outbox, inlet) = outbox();
+    let (answers, unsent) = answers::channel();
     let parts = Parts {
         credentials: Credentials::open(config.credentials)?,
         requests: Requests::default(),
@@ -131,14 +131,14 @@ pub async fn serve(
         cache: config.cache,
         workspace,
         spool,
-        outbox,
+        answers,
     };
     let (to_agent, inbox) = mpsc::channel(WAITING);
     let link = Link {
         socket: config.socket,
         workspace: parts.workspace.clone(),
         spool: parts.spool.clone(),
-        inlet,
+        unsent,
         busy: parts.busy.clone(),
         agent: to_agent,
         sampler: Sampler::new(parts.workspace.root().to_owned()),

@@ -86,7 +86,9 @@ pub(crate) async fn execute(
 async fn cause(scene: &Scene, error: &ExecutionError) -> FailureCause {
     match error {
         ExecutionError::Start(_) => FailureCause::CodingCliUnavailable,
-        ExecutionError::Git(_) if scene.begun && !scene.worktree.is_usable().await => {
+        ExecutionError::Git(_) | ExecutionError::Workspace(WorkspaceError::Git(_))
+            if scene.begun && !scene.worktree.is_usable().await =>
+        {
             FailureCause::WorktreeDamaged
         }
         ExecutionError::Spool(_) | ExecutionError::Workspace(_) | ExecutionError::Git(_) => {

@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!   spool ──records──┐                     ┌──▶ acknowledgements ──▶ spool
-//!  outbox ──answers──┼──▶ stream ──▶ host ─┤
+//!   agent ──answers───┼──▶ stream ──▶ host ─┤
 //!   clock ─heartbeats┘                     └──▶ everything else ──▶ agent
 //! ```
 //!
 //! Records survive a broken link, because the spool keeps them. Answers (packs, confirmations) do
 //! not: they carry the number of the link they belong to, and a new link is asked anew.
 
+pub(crate) mod answers;
 pub(crate) mod backoff;
 pub(crate) mod heartbeat;
-pub(crate) mod outbox;
 pub mod spool;
 
 use std::convert::Infallible;
@@ -29,8 +29,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
+use answers::AnswerReceiver;
 use heartbeat::Sampler;
-use outbox::Inlet;
 use spool::{Spool, SpoolError};
 
 /// Between two heartbeats.
@@ -75,6 +75,8 @@ pub(crate) enum LinkError {
     Spool(#[source] SpoolError),
     #[error("the agent is gone")]
     AgentGone,
+    #[error("the workspace {} was removed, or is another one", .0.display())]
+    WorkspaceGone(PathBuf),
 }
 
 /// The execution the agent is busy with, for hellos and heartbeats.
@@ -99,17 +101,20 @@ pub(crate) struct Link {
     pub(crate) socket: PathBuf,
     pub(crate) workspace: crate::workspace::Workspace,
     pub(crate) spool: Spool,
-    pub(crate) inlet: Inlet,
+    pub(crate) unsent: AnswerReceiver,
     pub(crate) busy: Busy,
     pub(crate) agent: mpsc::Sender<FromHost>,
     pub(crate) sampler: Sampler,
 }
 
 impl Link {
-    /// Makes the link again whenever it breaks, for ever.
+    /// Makes the link again whenever it breaks, as long as there is a workspace.
     pub(crate) async fn keep(mut self) -> LinkError {
         let mut attempt = 0;
         loop {
+            if !self.workspace.is_in_place() {
+                return LinkError::WorkspaceGone(self.workspace.root().to_owned());
+            }
             let Err(error) = self.converse(&mut attempt).await;
             if let Err(error) = self.survive(error, attempt) {
                 return error;
@@ -122,7 +127,7 @@ impl Link {
     /// Says why a link ended, or that there can be no other.
     fn survive(&self, error: LinkError, attempt: u32) -> Result<(), LinkError> {
         match &error {
-            LinkError::AgentGone => return Err(error),
+            LinkError::AgentGone | LinkError::WorkspaceGone(_) => return Err(error),
             LinkError::Ahead { .. } => {
                 tracing::error!("{error}");
                 self.spool.begin_anew().map_err(LinkError::Spool)?;
@@ -142,7 +147,7 @@ impl Link {
         let (stream, mut incoming) = self.open().await?;
         let from = self.resume(welcome(&mut incoming).await?).await?;
         *attempt = 0;
-        self.inlet.next_link();
+        self.unsent.next_link();
         self.agent
             .send(FromHost::Up)
             .await
@@ -150,7 +155,7 @@ impl Link {
         tokio::select! {
             end = listen(&self.spool, &self.agent, &mut incoming) => end,
             end = records(&self.spool, &stream, from) => end,
-            end = answers(&mut self.inlet, &stream) => end,
+            end = send_answers(&mut self.unsent, &stream) => end,
             end = heartbeats(&self.sampler, &self.spool, &self.busy, &stream) => end,
         }
     }
@@ -289,12 +294,12 @@ async fn records(
     }
 }
 
-async fn answers(
-    inlet: &mut Inlet,
+async fn send_answers(
+    unsent: &mut AnswerReceiver,
     stream: &mpsc::Sender<v1::FromAgent>,
 ) -> Result<Infallible, LinkError> {
     loop {
-        let answer = inlet.next().await.ok_or(LinkError::AgentGone)?;
+        let answer = unsent.next().await.ok_or(LinkError::AgentGone)?;
         send(stream, answer).await?;
     }
 }

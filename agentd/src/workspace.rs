@@ -21,6 +21,7 @@ pub(crate) mod worktree;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ use cloud_code_domain::id::TaskId;
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     root: Arc<Path>,
+    /// Device and inode of agentd's own folder.
+    identity: (u64, u64),
     records: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -64,6 +67,11 @@ pub(crate) fn failed<'a>(
     }
 }
 
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
 impl Workspace {
     /// Makes the folders of agentd; everything else follows with the first task.
     pub(crate) fn open(root: &Path) -> Result<Self, WorkspaceError> {
@@ -72,10 +80,19 @@ impl Workspace {
             fs::create_dir_all(&path).map_err(failed("create", &path))?;
         }
         let root = fs::canonicalize(root).map_err(failed("find", root))?;
+        let own = root.join(".agentd");
+        let identity = identity(&own).map_err(failed("look at", &own))?;
         Ok(Self {
             root: root.into(),
+            identity,
             records: Arc::default(),
         })
+    }
+
+    /// Whether the folder is the one that was opened. Where somebody removed it, another agentd may
+    /// have its place by now.
+    pub(crate) fn is_in_place(&self) -> bool {
+        identity(&self.own()).is_ok_and(|identity| identity == self.identity)
     }
 
     pub(crate) fn root(&self) -> &Path {

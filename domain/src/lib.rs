@@ -21,6 +21,7 @@ pub mod task_type;
 pub mod task;
 
 pub mod handover;
+pub mod pace;
 pub mod passed;
 pub mod placement;
 pub mod retry;

@@ -26,7 +26,7 @@ pub struct Candidate {
     pub created_at: Timestamp,
     /// The agent that it waits for, if any: the one that holds its worktree, or the operator's
     /// choice.
-    pub prefers: Option<AgentId>,
+    pub bound_to: Option<AgentId>,
     /// The branch that it works on.
     pub branch: String,
 }
@@ -53,7 +53,7 @@ pub fn place(
 ) -> Vec<(TaskId, AgentId)> {
     let mut waiting: Vec<&Candidate> = candidates.iter().collect();
     waiting.sort_by_key(|c| (c.priority, c.created_at, &c.task));
-    let awaited: BTreeSet<&AgentId> = waiting.iter().filter_map(|c| c.prefers.as_ref()).collect();
+    let awaited: BTreeSet<&AgentId> = waiting.iter().filter_map(|c| c.bound_to.as_ref()).collect();
     let mut free: Vec<&Seat> = seats.iter().collect();
     // An agent that somebody waits for is taken by others last.
     free.sort_by_key(|seat| (awaited.contains(&seat.agent), &seat.agent));
@@ -82,7 +82,7 @@ fn suits(candidate: &Candidate, seat: &Seat) -> bool {
     // Private code never lies beside another project's, whoever asks for it.
     candidate.project == seat.project
         && candidate
-            .prefers
+            .bound_to
             .as_ref()
             .map_or(candidate.agent_type == seat.agent_type, |agent| {
                 *agent == seat.agent

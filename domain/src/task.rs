@@ -106,6 +106,20 @@ pub enum BlockedReason {
     KeepsBeingInterrupted,
 }
 
+impl BlockedReason {
+    /// Whether a sentence settles it. A credential and a limit have answers of their own.
+    #[must_use]
+    pub fn waits_for_words(&self) -> bool {
+        match self {
+            Self::NeedsHuman(_)
+            | Self::PublishRejected { .. }
+            | Self::Handoff(_)
+            | Self::KeepsBeingInterrupted => true,
+            Self::NeedsCredential | Self::CostLimit => false,
+        }
+    }
+}
+
 /// Who or what ended a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +243,29 @@ impl TaskState {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled(_))
+    }
+
+    /// Whether the words of a person start the next execution: a review, a failure, or a question that
+    /// words answer.
+    #[must_use]
+    pub fn is_answered_by_words(&self) -> bool {
+        match self {
+            Self::Review | Self::Failed(_) => true,
+            Self::Blocked(reason) => reason.waits_for_words(),
+            Self::Triage(_)
+            | Self::Pending
+            | Self::Assigned(_)
+            | Self::InProgress(_)
+            | Self::Publishing(_)
+            | Self::Completed
+            | Self::Cancelled(_) => false,
+        }
+    }
+
+    /// Whether another agent is the answer. To a pull request in review it is none.
+    #[must_use]
+    pub fn is_answered_by_reassignment(&self) -> bool {
+        self.is_answered_by_words() && *self != Self::Review
     }
 
     /// Whether anything can still happen to the task without an operator.

@@ -16,10 +16,10 @@ mod input;
 mod meters;
 mod orders;
 mod outbox;
-mod publish;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod update;
 mod world;
 
 pub use effect::{Effect, EffectRecord, EffectState, Outcome};
@@ -29,8 +29,8 @@ pub use input::{
 };
 pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};
-pub use publish::Update;
 pub use schedule::Wait;
+pub use update::Update;
 #[cfg(test)]
 pub(crate) use world::Random;
 pub use world::{Live, World};

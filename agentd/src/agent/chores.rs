@@ -45,7 +45,7 @@ async fn result(parts: &Parts, request: v1::RequestResult) {
         (Ok(head), Ok(base)) => {
             let repository = parts.workspace.repository();
             let of = (request.execution.as_str(), request.ask);
-            pack::send_result(&repository, &parts.outbox, of, &head, &base).await
+            pack::send_result(&repository, &parts.answers, of, &head, &base).await
         }
         (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
     };
@@ -60,7 +60,7 @@ async fn result(parts: &Parts, request: v1::RequestResult) {
             reason,
             ask: request.ask,
         };
-        parts.outbox.send(Outgoing::ResultFailed(failed)).await;
+        parts.answers.send(Outgoing::ResultFailed(failed)).await;
     }
 }
 
@@ -103,7 +103,7 @@ async fn fetch(parts: &Parts, execution: &str, head: &Oid) -> Result<(), Workspa
     }
     let requests = &parts.requests;
     let pack = requests
-        .ask(workspace, &parts.outbox, execution, head)
+        .ask(workspace, &parts.answers, execution, head)
         .await?;
     workspace.take_pack(pack, head).await
 }
@@ -113,7 +113,7 @@ async fn clean(parts: &Parts, task: TaskId) {
         Ok(()) => {
             let task = task.to_string();
             let cleaned = Outgoing::TaskCleaned(v1::TaskCleaned { task });
-            parts.outbox.send(cleaned).await;
+            parts.answers.send(cleaned).await;
         }
         // Not answered: the host asks again.
         Err(error) => tracing::error!(task_id = %task, error, "a task is not cleaned"),

@@ -48,7 +48,7 @@ async fn base(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
     let execution = scene.execution.clone();
     let asked = parts
         .requests
-        .ask(&parts.workspace, &parts.outbox, &execution, &base);
+        .ask(&parts.workspace, &parts.answers, &execution, &base);
     let pack = tokio::select! {
         pack = asked => pack?,
         stop = scene.stopped() => {

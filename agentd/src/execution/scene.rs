@@ -247,6 +247,7 @@ impl Scene {
 
     /// Puts HEAD on the branch and commits what the coding CLI left.
     pub(crate) async fn keep_leftovers(&mut self) -> Result<(), ExecutionError> {
+        self.worktree.unlock_after_turn().await?;
         self.worktree.attach().await?;
         if self.job.commit_leftovers {
             let message = format!("{}\n\nLeft uncommitted by the coding CLI.", self.job.title);

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const COMPLAINT: usize = 600;
 pub(crate) enum GitError {
     #[error("git {verb} could not be started: is git in PATH?")]
     Start { verb: String, source: io::Error },
+    #[error("git {verb} could not be started: the folder {} is gone", .folder.display())]
+    NoFolder { verb: String, folder: PathBuf },
     #[error("git {verb} was not done after {} s", DEADLINE.as_secs())]
     Deadline { verb: String },
     #[error("git {verb} failed: {complaint}")]
@@ -78,19 +80,18 @@ pub(crate) enum Pace {
     Gentle,
 }
 
-/// Runs a prepared command at this pace.
-pub(crate) async fn finish_at(pace: Pace, command: Command, verb: &str) -> Result<(), GitError> {
-    let output = output(command, verb, pace).await?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(complaint(verb, &output))
-    }
-}
-
 /// Runs a prepared command and gives its standard output as it is.
 pub(crate) async fn bytes(command: Command, verb: &str) -> Result<Vec<u8>, GitError> {
-    let output = output(command, verb, Pace::Full).await?;
+    bytes_at(Pace::Full, command, verb).await
+}
+
+/// The same, at this pace.
+pub(crate) async fn bytes_at(
+    pace: Pace,
+    command: Command,
+    verb: &str,
+) -> Result<Vec<u8>, GitError> {
+    let output = output(command, verb, pace).await?;
     if output.status.success() {
         Ok(output.stdout)
     } else {
@@ -105,11 +106,19 @@ pub(crate) async fn succeeds<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<
 }
 
 async fn output(command: Command, verb: &str, pace: Pace) -> Result<Output, GitError> {
-    let start = |source| GitError::Start {
-        verb: verb.to_owned(),
-        source,
+    let folder = command.as_std().get_current_dir().map(Path::to_owned);
+    let start = |source| match &folder {
+        // Both are told as a file that does not exist.
+        Some(folder) if !folder.is_dir() => GitError::NoFolder {
+            verb: verb.to_owned(),
+            folder: folder.clone(),
+        },
+        Some(_) | None => GitError::Start {
+            verb: verb.to_owned(),
+            source,
+        },
     };
-    let child = Owned::spawn(command).map_err(start)?;
+    let child = Owned::spawn(command).map_err(&start)?;
     if pace == Pace::Gentle {
         child.yield_to_others();
     }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{Workspace, WorkspaceError, git};
 use crate::execution::process::Owned;
-use crate::session::outbox::Outbox;
+use crate::session::answers::Answers;
 
 /// Bytes of a base at most: more than any repository that is worked on this way.
 const LARGEST: u64 = 8 << 30;
@@ -40,7 +40,7 @@ impl Requests {
     pub(crate) async fn ask(
         &self,
         workspace: &Workspace,
-        outbox: &Outbox,
+        answers: &Answers,
         execution: &str,
         commit: &Oid,
     ) -> Result<File, WorkspaceError> {
@@ -63,7 +63,7 @@ impl Requests {
             done,
         };
         self.with(|requests| requests.insert(execution.to_owned(), request));
-        outbox.send(Outgoing::NeedBase(message)).await;
+        answers.send(Outgoing::NeedBase(message)).await;
         answer
             .await
             .unwrap_or_else(|_| Err("another request took its place".to_owned()))
@@ -71,7 +71,7 @@ impl Requests {
     }
 
     /// A new link: what was asked on the one before is asked again, from its beginning.
-    pub(crate) async fn ask_again(&self, outbox: &Outbox) {
+    pub(crate) async fn ask_again(&self, answers: &Answers) {
         let messages: Vec<v1::NeedBase> = self.with(|requests| {
             requests
                 .values_mut()
@@ -84,7 +84,7 @@ impl Requests {
                 .collect()
         });
         for message in messages {
-            outbox.send(Outgoing::NeedBase(message)).await;
+            answers.send(Outgoing::NeedBase(message)).await;
         }
     }
 
@@ -148,12 +148,12 @@ impl Request {
 /// Streams the objects of `head` that `base` does not reach, as one pack, on the present link.
 pub(crate) async fn send_result(
     repository: &Path,
-    outbox: &Outbox,
+    answers: &Answers,
     (execution, ask): (&str, u64),
     head: &Oid,
     base: &Oid,
 ) -> Result<(), String> {
-    let link = outbox.link();
+    let link = answers.link();
     let args = [
         "pack-objects",
         "--revs",
@@ -197,7 +197,7 @@ pub(crate) async fn send_result(
             break;
         }
         let data = buffer[..filled].to_vec();
-        if outbox.send_on(link, chunk(data, false)).await.is_err() {
+        if answers.send_on(link, chunk(data, false)).await.is_err() {
             return Ok(()); // the host asks again on the next link
         }
     }
@@ -206,7 +206,11 @@ pub(crate) async fn send_result(
         return Err(git::complaint("pack-objects", &output).to_string());
     }
     // Only a whole pack is ended: a failure after the last chunk must not look like success.
-    if outbox.send_on(link, chunk(Vec::new(), true)).await.is_err() {
+    if answers
+        .send_on(link, chunk(Vec::new(), true))
+        .await
+        .is_err()
+    {
         tracing::debug!("the link broke at the end of a result");
     }
     Ok(())

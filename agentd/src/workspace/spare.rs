@@ -34,6 +34,9 @@ use difference::Difference;
 /// The least of a configuration that git takes for a repository.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n";
 
+/// What a file system gives to files at least.
+const BLOCK: u64 = 4096;
+
 /// A worktree that nobody works in: its HEAD is detached, and its files are those of `commit`.
 #[derive(Debug)]
 pub(crate) struct Spare {
@@ -133,7 +136,7 @@ impl Workspace {
         plain_record(&spare.record)?;
         own_configuration(&spare.root.join("git"))?;
         let write = spare.git(self, &["read-tree", "-m", "-u", commit.as_str()]);
-        git::finish_at(pace, write, "read-tree").await?;
+        git::bytes_at(pace, write, "read-tree").await?;
         Ok(spare)
     }
 
@@ -226,6 +229,13 @@ impl Workspace {
         fs::rename(spare.work(), place).map_err(failed("move a worktree to", place))
     }
 
+    /// Bytes that the files of a commit take on a disk.
+    async fn size_of(&self, commit: &Oid) -> Result<u64, WorkspaceError> {
+        let list = ["ls-tree", "-r", "-l", "-z", commit.as_str()];
+        let list = git::command(&self.repository(), &list);
+        Ok(size(&git::bytes_at(Pace::Gentle, list, "ls-tree").await?))
+    }
+
     /// Removes all spares, and what git knows of those that are gone. None may be in use.
     async fn remove_spares(&self) -> Result<(), WorkspaceError> {
         let spares = self.spares();
@@ -273,6 +283,18 @@ impl Origin {
             Self::New => "new",
         }
     }
+}
+
+/// Of what `ls-tree -l -z` lists: `mode type id size<TAB>path`, in blocks. A submodule has no size.
+fn size(list: &[u8]) -> u64 {
+    let sizes = list.split(|&byte| byte == 0).filter_map(|entry| {
+        let facts = entry.split(|&byte| byte == b'\t').next()?;
+        let size = facts.rsplit(|&byte| byte == b' ').next()?;
+        std::str::from_utf8(size).ok()?.parse::<u64>().ok()
+    });
+    sizes
+        .map(|size| size.div_ceil(BLOCK).saturating_mul(BLOCK))
+        .fold(0, u64::saturating_add)
 }
 
 /// Whether there is a folder; what else lies there was put there by a task, and goes.

@@ -3,12 +3,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cloud_code_domain::id::Oid;
 
 use super::git::{self, GitError};
 use super::spare::{Origin, Spare};
 use super::{Workspace, WorkspaceError, failed, remove_tree};
+
+/// How long a lock may be held after a turn, and how often that is looked at.
+const LETS_GO: Duration = Duration::from_secs(5);
+const LOOKS: Duration = Duration::from_millis(100);
 
 /// A worktree and the branch it works on.
 #[derive(Debug, Clone)]
@@ -99,10 +104,7 @@ impl Worktree {
     /// Removes the locks that a git left which was killed in the middle: nothing works here now, and
     /// every later git would refuse to.
     pub(crate) async fn unlock(&self) -> Result<(), WorkspaceError> {
-        let branch = format!("refs/heads/{}.lock", self.branch);
-        for name in ["index.lock", "HEAD.lock", &branch] {
-            let path = git::run(&self.path, &["rev-parse", "--git-path", name]).await?;
-            let path = self.path.join(path);
+        for path in self.locks().await? {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed("remove", &path)(error));
@@ -111,6 +113,27 @@ impl Worktree {
             }
         }
         Ok(())
+    }
+
+    /// As `unlock`, after a turn: the coding CLI may still be there, and a git that it started in the
+    /// background has a moment to let go by itself.
+    pub(crate) async fn unlock_after_turn(&self) -> Result<(), WorkspaceError> {
+        let locks = self.locks().await?;
+        let patience = Instant::now() + LETS_GO;
+        while locks.iter().any(|path| path.exists()) && Instant::now() < patience {
+            tokio::time::sleep(LOOKS).await;
+        }
+        self.unlock().await
+    }
+
+    async fn locks(&self) -> Result<Vec<PathBuf>, GitError> {
+        let branch = format!("refs/heads/{}.lock", self.branch);
+        let mut locks = Vec::new();
+        for name in ["index.lock", "HEAD.lock", &branch] {
+            let path = git::run(&self.path, &["rev-parse", "--git-path", name]).await?;
+            locks.push(self.path.join(path));
+        }
+        Ok(locks)
     }
 
     /// Brings the base of a resumed execution into the branch. Uncommitted work stays.

@@ -106,3 +106,19 @@ async fn a_base_whose_link_broke_is_asked_for_again() {
     assert_eq!(ended.kind(), v1::EndKind::Succeeded, "{ended:?}");
     assert_eq!(station.host.heard().needs.len(), 2);
 }
+
+#[tokio::test]
+async fn an_agentd_whose_workspace_was_removed_makes_no_other_link() {
+    let mut station = Station::start().await;
+    station
+        .host
+        .until("a link", |heard| heard.hellos.len() == 1)
+        .await;
+    // Somebody began anew at the same place.
+    std::fs::remove_dir_all(station.workspace()).unwrap();
+    std::fs::create_dir_all(station.workspace().join(".agentd")).unwrap();
+    station.host.break_link();
+    let ended = station.agentd_ends().await.unwrap_err().to_string();
+    assert!(ended.contains("was removed, or is another one"), "{ended}");
+    assert_eq!(station.host.heard().hellos.len(), 1);
+}

@@ -111,6 +111,12 @@ impl Station {
         serving.await.unwrap()
     }
 
+    /// Waits for agentd to end by itself.
+    pub(crate) async fn agentd_ends(&mut self) -> Result<(), AppError> {
+        let (serving, _stop) = self.agentd.take().unwrap();
+        serving.await.unwrap()
+    }
+
     pub(crate) fn config(&self) -> Config {
         Config {
             socket: self.dir.path().join("agentd.sock"),

@@ -51,6 +51,22 @@ async fn what_is_begun_anew_is_forgotten_before_its_worktree_goes() {
 }
 
 #[tokio::test]
+async fn locks_that_a_coding_cli_leaves_hold_nobody_up() {
+    let station = Station::start().await;
+    let program = "echo x > x; git add x; echo y > y
+for name in index.lock HEAD.lock; do touch \"$(git rev-parse --git-path $name)\"; done";
+    let ended = station.run(1, program).await;
+    assert_eq!(ended.kind(), v1::EndKind::Succeeded, "{ended:?}");
+    for name in ["x", "y"] {
+        git_ok(
+            &station.work(),
+            &["cat-file", "-e", &format!("HEAD:{name}")],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn setup_runs_once_per_worktree_and_its_failure_is_shown() {
     let station = Station::start().await;
     let mut assign = station.assignment(1, "echo x >> x");
@@ -164,11 +180,10 @@ async fn commits_of_people_become_the_base_of_a_resumed_execution() {
 #[tokio::test]
 async fn what_a_killed_git_locked_is_free_again_for_a_resumed_execution() {
     let station = Station::start().await;
-    let locked = "echo x > x; touch \"$(git rev-parse --git-path index.lock)\"";
-    let ended = station.run(1, locked).await;
-    assert_ne!(ended.kind(), v1::EndKind::Succeeded);
-    assert!(ended.last_words.contains("index.lock"), "{ended:?}");
-    let mut next = station.assignment(2, "git add x");
+    station.run(1, "echo x > x").await;
+    let lock = git_ok(&station.work(), &["rev-parse", "--git-path", "index.lock"]).await;
+    std::fs::write(station.work().join(lock), "").unwrap();
+    let mut next = station.assignment(2, "echo y > y; git add y");
     next.resume = true;
     station.assign(next).await;
     let ended = station.host.ended(&station.execution(2)).await;

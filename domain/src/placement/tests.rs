@@ -13,7 +13,7 @@ fn candidate(task: &str, priority: Priority, created_at: i64) -> Candidate {
         agent_type: AgentType::Backend,
         priority,
         created_at: Timestamp(created_at),
-        prefers: None,
+        bound_to: None,
         branch: format!("cloud-code/{task}"),
     }
 }
@@ -59,7 +59,7 @@ fn the_most_urgent_goes_first_then_the_oldest() {
 #[test]
 fn a_task_whose_worktree_lies_with_an_agent_waits_for_it() {
     let mut bound = candidate("aaaaaaaa", Priority::Critical, 1);
-    bound.prefers = Some(agent("a1"));
+    bound.bound_to = Some(agent("a1"));
     assert!(placed(std::slice::from_ref(&bound), &[seat("a2")], 9).is_empty());
     // and a task that may go anywhere leaves that agent to it
     let free = candidate("bbbbbbbb", Priority::Critical, 0);
@@ -72,7 +72,7 @@ fn a_task_whose_worktree_lies_with_an_agent_waits_for_it() {
 #[test]
 fn an_operator_may_choose_an_agent_of_another_type_but_not_of_another_project() {
     let mut chosen = candidate("aaaaaaaa", Priority::Medium, 1);
-    chosen.prefers = Some(agent("a1"));
+    chosen.bound_to = Some(agent("a1"));
     chosen.agent_type = AgentType::Frontend;
     assert_eq!(
         placed(std::slice::from_ref(&chosen), &[seat("a1")], 9).len(),
@@ -110,13 +110,13 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         let mut seen = BTreeSet::new();
         rows.into_iter()
             .map(
-                |(id, priority, at, prefers, kind, project, branch)| Candidate {
+                |(id, priority, at, bound_to, kind, project, branch)| Candidate {
                     task: TaskId::from_random(id),
                     project: ["acme/app", "acme/two"][project].parse().unwrap(),
                     agent_type: AgentType::ALL[kind],
                     priority: Priority::ALL[priority],
                     created_at: Timestamp(at),
-                    prefers: (prefers < 4).then(|| agent(&format!("a{prefers}"))),
+                    bound_to: (bound_to < 4).then(|| agent(&format!("a{bound_to}"))),
                     branch: format!("b{branch}"),
                 },
             )
@@ -158,7 +158,7 @@ proptest! {
         prop_assert_eq!(branches.len(), placed.len());
         for (task, agent) in &placed {
             prop_assert!(suits(find(task), at(agent)));
-            prop_assert!(find(task).prefers.iter().all(|wanted| wanted == agent));
+            prop_assert!(find(task).bound_to.iter().all(|wanted| wanted == agent));
         }
         if placed.len() < slots {
             for left in candidates.iter().filter(|c| !tasks.contains(&c.task)) {

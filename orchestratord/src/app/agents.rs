@@ -42,10 +42,7 @@ pub(super) fn spawn(
             mirrors: wired.mirrors.clone(),
             secrets: wired.secrets.clone(),
         };
-        let session = SessionService {
-            agent: agent.clone(),
-            parts: link,
-        };
+        let session = SessionService::new(agent.clone(), link);
         let session = v1::session_server::SessionServer::new(session)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);

@@ -122,7 +122,7 @@ impl World {
                     agent_type: task.agent_type?,
                     priority: task.priority,
                     created_at: task.created_at,
-                    prefers: task.agent.clone(),
+                    bound_to: task.agent.clone(),
                     branch: task.branch.clone(),
                 })
             })

@@ -36,6 +36,9 @@ const WALK_DEADLINE: Duration = Duration::from_secs(180);
 /// From this size on, a pack without an object that was not judged moves to the mirror as it is. What
 /// is smaller is packed anew: that costs nothing, and leaves the agent's own commits outside.
 const MOVED_WHOLE: u64 = 4 << 20;
+/// Deltas of deltas that git itself makes at most. The thousandth in a chain costs a thousand reads,
+/// each time.
+const DEEPEST: u32 = 50;
 
 /// What a result is checked against.
 #[derive(Debug)]
@@ -200,7 +203,7 @@ impl Gate {
             let findings = walk.findings.into_list();
             return Err(GateError::Rejected { findings, passable });
         }
-        if received.bytes >= self.whole_from && all_judged(&received, &walk, &history) {
+        if self.may_move(&received) && all_judged(&received, &walk, &history) {
             quarantine.promote_whole(input.mirror, &rebuilt).await?;
         } else {
             quarantine.promote(input.mirror, &head, &anchors).await?;
@@ -211,6 +214,12 @@ impl Gate {
             protected: walk.touched.into_changes(),
             ..accepted
         })
+    }
+
+    /// Whether a pack is worth moving, and no burden to whoever reads from it afterwards.
+    fn may_move(&self, received: &Received) -> bool {
+        let shallow = received.deepest.is_some_and(|depth| depth <= DEEPEST);
+        received.bytes >= self.whole_from && shallow
     }
 }
 

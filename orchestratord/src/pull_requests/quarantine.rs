@@ -107,7 +107,7 @@ impl Quarantine {
             Ok(Err(ScanError::Io(error))) => return Err(unreadable(error).into()),
             Err(_) => return Err(later("the scan of the pack was stopped").into()),
         };
-        if looked.objects == 0 {
+        if looked.made.objects == 0 {
             return Ok(Received::default());
         }
         indexed?;
@@ -145,7 +145,7 @@ impl Quarantine {
         let repository = self.repository();
         let packs = repository.join("objects/pack");
         let fail = |error| later(format!("the quarantine cannot be read: {error}"));
-        let mut received = Received::of(bytes);
+        let mut received = Received::of(bytes, looked);
         for entry in std::fs::read_dir(&packs).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
             if path.extension().is_some_and(|extension| extension == "idx") {

@@ -5,6 +5,7 @@
 //! its data has to be inflated, bounded by what was declared. What is inflated anyway is looked at
 //! once: a blob that is there whole goes to the [`Onlooker`], and is not read again.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -53,12 +54,21 @@ fn too_large(what: String) -> ScanError {
     ScanError::Finding(Finding::whole(Rule::TooLarge, what))
 }
 
-/// Looks through a pack; the number of its objects.
+/// What a pack is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Its objects.
+    pub(crate) objects: u32,
+    /// The longest chain of deltas; none where only git can say.
+    pub(crate) deepest: Option<u32>,
+}
+
+/// Looks through a pack.
 pub(crate) fn scan(
     pack: impl Read,
     limits: &GateLimits,
     onlooker: &mut impl Onlooker,
-) -> Result<u32, ScanError> {
+) -> Result<Made, ScanError> {
     let mut pack = Source {
         bytes: BufReader::with_capacity(64 << 10, pack),
         offset: 0,
@@ -79,15 +89,32 @@ pub(crate) fn scan(
     }
     let mut total = 0;
     let mut content = Vec::new();
+    let mut depths = HashMap::new();
+    let mut deepest = Some(0);
     for _ in 0..count {
         let offset = pack.offset;
-        let kind = entry(&mut pack, limits, &mut total, &mut content)?;
-        if kind == BLOB {
-            onlooker.blob(offset, &content);
+        let depth = match entry(&mut pack, limits, &mut total, &mut content)? {
+            Kind::Blob => {
+                onlooker.blob(offset, &content);
+                Some(0)
+            }
+            Kind::Whole => Some(0),
+            Kind::DeltaOf(back) => offset
+                .checked_sub(back)
+                .and_then(|base| depths.get(&base))
+                .map(|depth: &u32| depth.saturating_add(1)),
+            Kind::Delta => None,
+        };
+        if let Some(depth) = depth {
+            depths.insert(offset, depth);
         }
+        deepest = deepest.zip(depth).map(|(one, other)| one.max(other));
         onlooker.accepted(pack.offset).map_err(ScanError::Io)?;
     }
-    Ok(count)
+    Ok(Made {
+        objects: count,
+        deepest,
+    })
 }
 
 /// A pack, and how much of it was read.
@@ -120,7 +147,16 @@ fn most_objects(limits: &GateLimits) -> u64 {
     limits.paths.saturating_mul(2).saturating_add(10_000)
 }
 
-const BLOB: u8 = 3;
+/// What an entry of a pack is.
+enum Kind {
+    Blob,
+    /// A commit, a tree, a tag.
+    Whole,
+    /// A delta of the entry so many bytes before it.
+    DeltaOf(u64),
+    /// A delta of what it names by its id.
+    Delta,
+}
 
 /// Looks at one object; its kind. Of a blob that is there whole, the content.
 fn entry(
@@ -128,7 +164,7 @@ fn entry(
     limits: &GateLimits,
     total: &mut u64,
     content: &mut Vec<u8>,
-) -> Result<u8, ScanError> {
+) -> Result<Kind, ScanError> {
     let first = byte(pack)?;
     let kind = (first >> 4) & 7;
     let mut size = u64::from(first & 15);
@@ -142,25 +178,43 @@ fn entry(
     declare(size, limits, total)?;
     content.clear();
     match kind {
-        BLOB => inflate(pack, size, |data| content.extend_from_slice(data))?,
-        1 | 2 | 4 => inflate(pack, size, |_| ())?,
-        6 | 7 => {
-            if kind == 6 {
-                varint(pack)?;
-            } else {
-                pack.read_exact(&mut [0; 20])?;
-            }
-            inflate(pack, size, |data| {
-                let missing = 20_usize.saturating_sub(content.len());
-                content.extend(data.iter().take(missing));
-            })?;
-            let mut rest = content.as_slice();
-            varint(&mut rest)?;
-            declare(varint(&mut rest)?, limits, total)?;
+        3 => {
+            inflate(pack, size, |data| content.extend_from_slice(data))?;
+            Ok(Kind::Blob)
         }
-        _ => return Err(malformed("an object is of no known kind")),
+        1 | 2 | 4 => {
+            inflate(pack, size, |_| ())?;
+            Ok(Kind::Whole)
+        }
+        6 => {
+            let back = distance(pack)?;
+            delta(pack, size, limits, total, content)?;
+            Ok(Kind::DeltaOf(back))
+        }
+        7 => {
+            pack.read_exact(&mut [0; 20])?;
+            delta(pack, size, limits, total, content)?;
+            Ok(Kind::Delta)
+        }
+        _ => Err(malformed("an object is of no known kind")),
     }
-    Ok(kind)
+}
+
+/// A delta begins with the size of what it is taken from, and of what it makes.
+fn delta(
+    pack: &mut impl BufRead,
+    size: u64,
+    limits: &GateLimits,
+    total: &mut u64,
+    head: &mut Vec<u8>,
+) -> Result<(), ScanError> {
+    inflate(pack, size, |data| {
+        let missing = 20_usize.saturating_sub(head.len());
+        head.extend(data.iter().take(missing));
+    })?;
+    let mut rest = head.as_slice();
+    varint(&mut rest)?;
+    declare(varint(&mut rest)?, limits, total)
 }
 
 /// Counts what an object says that it will take.
@@ -197,6 +251,20 @@ fn varint(source: &mut impl Read) -> Result<u64, ScanError> {
         }
     }
     Err(malformed("a number does not fit"))
+}
+
+/// How far before a delta its base begins: the most significant part first, and no number has two forms.
+fn distance(source: &mut impl Read) -> Result<u64, ScanError> {
+    let mut next = byte(source)?;
+    let mut value = u64::from(next & 0x7f);
+    while next & 0x80 != 0 {
+        if value >= u64::MAX >> 8 {
+            return Err(malformed("a number does not fit"));
+        }
+        next = byte(source)?;
+        value = ((value + 1) << 7) | u64::from(next & 0x7f);
+    }
+    Ok(value)
 }
 
 /// Inflates one object, exactly as long as it says it is.
@@ -289,7 +357,14 @@ mod tests {
     }
 
     fn scan_with(pack: &[u8], limits: &GateLimits) -> Result<u32, ScanError> {
-        scan(pack, limits, &mut Seen::default())
+        scan(pack, limits, &mut Seen::default()).map(|made| made.objects)
+    }
+
+    fn delta(base: &[u8]) -> Vec<u8> {
+        let mut object = header(6, 4);
+        object.extend(base);
+        object.extend(deflated(&[5, 5, 0x90, 5]));
+        object
     }
 
     fn rule(pack: &[u8]) -> Rule {
@@ -360,6 +435,45 @@ mod tests {
         let hello = b"hello".to_vec();
         assert_eq!(seen.blobs, [(first, hello.clone()), (second, hello)]);
         assert_eq!(seen.accepted, [first, second, end]);
+    }
+
+    #[test]
+    fn a_chain_of_deltas_is_as_long_as_it_is() {
+        let mut blob = header(3, 5);
+        blob.extend(deflated(b"hello"));
+        let made = |objects: &[Vec<u8>]| {
+            scan(
+                &*pack(objects),
+                &GateLimits::default(),
+                &mut Seen::default(),
+            )
+            .unwrap()
+        };
+        let back = |object: &[u8]| vec![u8::try_from(object.len()).unwrap()];
+        let first = delta(&back(&blob));
+        let second = delta(&back(&first));
+        let chain = [blob.clone(), first.clone(), second, blob.clone()];
+        assert_eq!(made(&chain).deepest, Some(2));
+        assert_eq!(made(std::slice::from_ref(&blob)).deepest, Some(0));
+        // Its base is nowhere: git says what is wrong with it.
+        assert_eq!(made(&[blob.clone(), delta(&[1])]).deepest, None);
+        let mut named = header(7, 4);
+        named.extend([7; 20]);
+        named.extend(deflated(&[5, 5, 0x90, 5]));
+        assert_eq!(made(&[blob, named]).deepest, None);
+    }
+
+    #[test]
+    fn the_distance_to_a_base_has_one_form_for_each_number() {
+        for (bytes, number) in [
+            (&[0x7f][..], 0x7f),
+            (&[0x80, 0x00], 0x80),
+            (&[0xff, 0x7f], 0x407f),
+            (&[0x80, 0x80, 0x00], 0x4080),
+        ] {
+            assert_eq!(distance(&mut &*bytes).unwrap(), number, "{bytes:x?}");
+        }
+        assert!(distance(&mut &[0xff; 12][..]).is_err());
     }
 
     #[test]

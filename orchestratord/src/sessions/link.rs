@@ -1,9 +1,10 @@
 //! One link: messages of an agent become inputs, orders become messages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_code_domain::id::{AgentId, ExecutionId, Oid, TaskId};
+use cloud_code_domain::pace::Pace;
 use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_proto::{PROTOCOL, v1};
 use futures_util::StreamExt;
@@ -54,10 +55,46 @@ pub struct LinkParts {
 /// The session service of one agent: made for its socket.
 #[derive(Clone, Debug)]
 pub struct SessionService {
-    /// The agent whose socket it serves.
-    pub agent: AgentId,
-    /// What it needs.
-    pub parts: LinkParts,
+    agent: AgentId,
+    parts: LinkParts,
+    turns: Arc<Turns>,
+}
+
+/// Whose link begins when.
+#[derive(Debug)]
+struct Turns {
+    since: Instant,
+    pace: Mutex<Pace>,
+}
+
+impl SessionService {
+    /// The service of an agent that has no link yet.
+    #[must_use]
+    pub fn new(agent: AgentId, parts: LinkParts) -> Self {
+        let turns = Turns {
+            since: Instant::now(),
+            pace: Mutex::default(),
+        };
+        Self {
+            agent,
+            parts,
+            turns: Arc::new(turns),
+        }
+    }
+
+    /// Waits for the turn of a link that wants to begin.
+    async fn turn(&self) -> Result<(), Status> {
+        let turn = {
+            let turns = &self.turns;
+            let mut pace = turns.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.turn(turns.since.elapsed())
+        };
+        let Some(wait) = turn else {
+            return Err(Status::resource_exhausted("too many links begin at once"));
+        };
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
 }
 
 type Outbound = mpsc::Sender<Result<v1::ToAgent, Status>>;
@@ -80,6 +117,7 @@ impl v1::session_server::Session for SessionService {
                 "the first message has to be a hello",
             ));
         };
+        self.turn().await?;
         let (outbound, answers) = mpsc::channel(OUTBOUND);
         let link = Link::begin(self.agent.clone(), self.parts.clone(), hello, outbound).await?;
         tokio::spawn(link.run(inbound));

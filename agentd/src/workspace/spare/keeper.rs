@@ -15,8 +15,8 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// the processor and the disk busy.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Of the file system, this part has to be free: a spare must not be what a task lacks.
-const FREE: u64 = 10;
+/// Bytes that stay free beside it: a spare must not be what a task lacks.
+const RESERVE: u64 = 1 << 30;
 
 /// Clones share it.
 #[derive(Debug, Clone)]
@@ -105,14 +105,15 @@ impl Spares {
             return Ok(());
         }
         workspace.remove_spares().await?;
-        if !has_room(workspace) {
-            tracing::info!("the disk is too full for a spare worktree");
-            return Ok(());
-        }
         let last = self.state().base.clone();
         let Some(commit) = newest(workspace, last).await? else {
             return Ok(());
         };
+        let takes = workspace.size_of(&commit).await?;
+        if takes.saturating_add(RESERVE) > free(workspace) {
+            tracing::info!(takes, "the disk is too full for a spare worktree");
+            return Ok(());
+        }
         let made = workspace.make_spare(&commit, Pace::Gentle).await;
         if made.is_err() {
             // Not until the next rest: where the disk is full, it counts.
@@ -141,7 +142,7 @@ async fn newest(workspace: &Workspace, last: Option<Oid>) -> Result<Option<Oid>,
     Ok(kept.first().and_then(|base| base.parse().ok()))
 }
 
-fn has_room(workspace: &Workspace) -> bool {
-    rustix::fs::statvfs(workspace.root())
-        .is_ok_and(|fs| fs.f_bavail.saturating_mul(FREE) >= fs.f_blocks)
+/// Bytes that may still be written.
+fn free(workspace: &Workspace) -> u64 {
+    rustix::fs::statvfs(workspace.root()).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
 }

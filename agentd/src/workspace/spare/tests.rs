@@ -173,6 +173,14 @@ async fn files_whose_form_could_differ_come_from_a_new_worktree() {
     assert_eq!(bench.put(Some(spare), &to).await, Origin::New);
 }
 
+#[test]
+fn a_worktree_takes_whole_blocks_of_the_disk() {
+    let list =
+        b"100644 blob 1f      3\ta 9\x00100755 blob 1f   4097\tb\x00160000 commit 1f      -\tc\0";
+    assert_eq!(size(list), 4096 + 8192);
+    assert_eq!(size(b""), 0);
+}
+
 #[tokio::test]
 async fn a_spare_that_is_damaged_is_of_no_use_and_no_harm() {
     let bench = Bench::new().await;

@@ -188,3 +188,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_answers_a_state_moves_it() {
+    for state in states() {
+        let words = state.on(&TaskEvent::ChangesRequested);
+        assert!(!state.is_answered_by_words() || words.is_ok(), "{state:?}");
+        let retried = state.on(&TaskEvent::RetryRequested);
+        assert!(
+            !state.is_answered_by_reassignment() || retried.is_ok(),
+            "{state:?}"
+        );
+    }
+    let answered: Vec<&str> = states()
+        .iter()
+        .filter(|state| state.is_answered_by_words())
+        .map(|state| match state {
+            TaskState::Blocked(reason) => reason.as_str(),
+            other => other.name().as_str(),
+        })
+        .collect();
+    assert_eq!(
+        answered,
+        [
+            "review",
+            "needs_human",
+            "publish_rejected",
+            "publish_rejected",
+            "handoff",
+            "keeps_being_interrupted",
+            "failed",
+        ]
+    );
+}

@@ -1,7 +1,8 @@
 //! One call: authorised, in its place in the queue, with a deadline, its answer bounded and judged.
 //!
-//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page addresses are built here: of those that an answer
-//! offers only the place in the list is taken, never where to ask.
+//! octocrab carries it and repeats nothing; a read that failed in passing is repeated here. Page
+//! addresses are built here: of those that an answer offers only the place in the list is taken, never
+//! where to ask.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::execution::Execution;
 use cloud_code_domain::handover::{Brought, Handover, Predecessor, handover};
 use cloud_code_domain::id::{AgentId, CodingCliName, ExecutionId, Oid, TaskId};
-use cloud_code_domain::task::{BlockedReason, Task, TaskEvent, TaskState};
+use cloud_code_domain::task::{Task, TaskEvent};
 
 use crate::engine::effect::Effect;
 use crate::engine::input::ActRefusal;
@@ -90,24 +90,10 @@ impl World {
 
     /// What waits for a person to decide who goes on is decided; a credential or a limit is not.
     fn answered_by_reassignment(&mut self, id: &TaskId, actor: &EventActor) {
-        let answered = self.tasks.get(id).is_some_and(|task| match &task.state {
-            TaskState::Failed(_) => true,
-            TaskState::Blocked(reason) => match reason {
-                BlockedReason::NeedsHuman(_)
-                | BlockedReason::PublishRejected { .. }
-                | BlockedReason::Handoff(_)
-                | BlockedReason::KeepsBeingInterrupted => true,
-                BlockedReason::NeedsCredential | BlockedReason::CostLimit => false,
-            },
-            TaskState::Triage(_)
-            | TaskState::Pending
-            | TaskState::Assigned(_)
-            | TaskState::InProgress(_)
-            | TaskState::Publishing(_)
-            | TaskState::Review
-            | TaskState::Completed
-            | TaskState::Cancelled(_) => false,
-        });
+        let answered = self
+            .tasks
+            .get(id)
+            .is_some_and(|task| task.state.is_answered_by_reassignment());
         if answered {
             // It is possible in each of these states.
             let _moved = self.move_task(id, &TaskEvent::RetryRequested, actor.clone(), "");

@@ -247,23 +247,10 @@ impl World {
 
     /// Words of a person start the next execution, where words are what the task waits for.
     pub(super) fn answered_by_words(&mut self, id: &TaskId, actor: EventActor) {
-        let waits_for_words = self.tasks.get(id).is_some_and(|task| match &task.state {
-            TaskState::Review | TaskState::Failed(_) => true,
-            TaskState::Blocked(reason) => match reason {
-                BlockedReason::NeedsHuman(_)
-                | BlockedReason::PublishRejected { .. }
-                | BlockedReason::Handoff(_)
-                | BlockedReason::KeepsBeingInterrupted => true,
-                BlockedReason::NeedsCredential | BlockedReason::CostLimit => false,
-            },
-            TaskState::Triage(_)
-            | TaskState::Pending
-            | TaskState::Assigned(_)
-            | TaskState::InProgress(_)
-            | TaskState::Publishing(_)
-            | TaskState::Completed
-            | TaskState::Cancelled(_) => false,
-        });
+        let waits_for_words = self
+            .tasks
+            .get(id)
+            .is_some_and(|task| task.state.is_answered_by_words());
         if waits_for_words {
             let findings = self.findings_of(id);
             // It is possible in each of these states.

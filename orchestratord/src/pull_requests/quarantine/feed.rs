@@ -11,7 +11,7 @@ use std::io::{self, PipeWriter, Write};
 use std::os::unix::fs::FileExt;
 
 use crate::config::GateLimits;
-use crate::pull_requests::scan::{Onlooker, ScanError, scan};
+use crate::pull_requests::scan::{Made, Onlooker, ScanError, scan};
 use crate::pull_requests::secrets::{Hit, Secrets};
 
 /// What is passed on at once.
@@ -20,7 +20,7 @@ const CHUNK: usize = 256 << 10;
 /// What a scan saw.
 #[derive(Debug)]
 pub(super) struct Looked {
-    pub(super) objects: u32,
+    pub(super) made: Made,
     /// By the offset of its entry, what each blob holds that is there whole.
     pub(super) blobs: HashMap<u64, Option<Hit>>,
 }
@@ -39,14 +39,14 @@ pub(super) fn look(
         secrets,
         blobs: HashMap::new(),
     };
-    let objects = scan(Positioned { pack, at: 0 }, limits, &mut feed)?;
-    if objects > 0 {
+    let made = scan(Positioned { pack, at: 0 }, limits, &mut feed)?;
+    if made.objects > 0 {
         // The checksum, and whatever else there is: git judges it.
         let end = pack.metadata().map_err(ScanError::Io)?.len();
         feed.pass_on(end).map_err(ScanError::Io)?;
     }
     let blobs = feed.blobs;
-    Ok(Looked { objects, blobs })
+    Ok(Looked { made, blobs })
 }
 
 /// A file that is read from the beginning, wherever its own position is.

@@ -13,6 +13,8 @@ pub(crate) struct Received {
     objects: HashMap<Oid, Option<Seen>>,
     /// The bytes of the pack.
     pub(crate) bytes: u64,
+    /// Its longest chain of deltas; none where that is not known.
+    pub(crate) deepest: Option<u32>,
 }
 
 /// A blob within the limits, and what is in it that should not be.
@@ -21,10 +23,11 @@ pub(crate) struct Seen(pub(crate) Option<Hit>);
 
 impl Received {
     /// Nothing yet, of a pack of so many bytes.
-    pub(super) fn of(bytes: u64) -> Self {
+    pub(super) fn of(bytes: u64, looked: &Looked) -> Self {
         Self {
             objects: HashMap::new(),
             bytes,
+            deepest: looked.made.deepest,
         }
     }
 
@@ -60,12 +63,17 @@ impl Received {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pull_requests::scan::Made;
 
     #[test]
     fn an_object_is_what_was_seen_at_its_offset() {
         let (blob, other) = ("a".repeat(40), "b".repeat(40));
-        let looked = Looked {
+        let made = Made {
             objects: 2,
+            deepest: Some(0),
+        };
+        let looked = Looked {
+            made,
             blobs: HashMap::from([(12, Some(Hit::Known)), (99, None)]),
         };
         let mut received = Received::default();

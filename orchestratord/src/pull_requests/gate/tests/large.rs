@@ -1,9 +1,13 @@
 //! A pack that is moved to the mirror instead of being made anew.
 
+use std::path::Path;
+
 use cloud_code_domain::id::Oid;
 
 use super::{Case, rules};
 use crate::pull_requests::finding::Rule;
+use crate::pull_requests::gate::{Gate, MOVED_WHOLE};
+use crate::pull_requests::quarantine::Received;
 
 /// A case in which every pack is large.
 async fn large() -> Case {
@@ -70,6 +74,22 @@ async fn what_was_not_looked_at_does_not_move() {
         let accepted = case.check(&head, &pack).await.unwrap();
         assert!(!case.has(&extra).await, "{extra} is in the mirror");
         assert!(case.has(&accepted.head).await);
+    }
+}
+
+#[test]
+fn a_small_pack_and_one_with_long_chains_of_deltas_do_not_move() {
+    let gate = Gate::new(Path::new("/nowhere"));
+    let mut received = Received::default();
+    for (bytes, deepest, moves) in [
+        (MOVED_WHOLE - 1, Some(0), false),
+        (MOVED_WHOLE, Some(0), true),
+        (MOVED_WHOLE, Some(50), true),
+        (MOVED_WHOLE, Some(51), false),
+        (MOVED_WHOLE, None, false),
+    ] {
+        (received.bytes, received.deepest) = (bytes, deepest);
+        assert_eq!(gate.may_move(&received), moves, "{bytes} {deepest:?}");
     }
 }
 

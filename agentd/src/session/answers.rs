@@ -11,14 +11,14 @@ const WAITING: usize = 16;
 
 /// Where answers are put in. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Outbox {
+pub(crate) struct Answers {
     waiting: mpsc::Sender<(u64, Outgoing)>,
     link: Arc<AtomicU64>,
 }
 
 /// Where the link takes them out.
 #[derive(Debug)]
-pub(crate) struct Inlet {
+pub(crate) struct AnswerReceiver {
     waiting: mpsc::Receiver<(u64, Outgoing)>,
     link: Arc<AtomicU64>,
 }
@@ -27,23 +27,24 @@ pub(crate) struct Inlet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LinkEnded;
 
-pub(crate) fn outbox() -> (Outbox, Inlet) {
+/// Where answers are put in, and where they are taken out.
+pub(crate) fn channel() -> (Answers, AnswerReceiver) {
     let (sender, receiver) = mpsc::channel(WAITING);
     let link = Arc::new(AtomicU64::new(0));
-    let outbox = Outbox {
+    let answers = Answers {
         waiting: sender,
         link: Arc::clone(&link),
     };
     (
-        outbox,
-        Inlet {
+        answers,
+        AnswerReceiver {
             waiting: receiver,
             link,
         },
     )
 }
 
-impl Outbox {
+impl Answers {
     /// The number of the present link.
     pub(crate) fn link(&self) -> u64 {
         self.link.load(Ordering::Acquire)
@@ -68,7 +69,7 @@ impl Outbox {
     }
 }
 
-impl Inlet {
+impl AnswerReceiver {
     /// A new link begins: what waits belongs to the one before.
     pub(crate) fn next_link(&mut self) {
         self.link.fetch_add(1, Ordering::AcqRel);
@@ -96,13 +97,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_to_an_old_link_is_not_sent_on_a_new_one() {
-        let (outbox, mut inlet) = outbox();
-        inlet.next_link();
-        let link = outbox.link();
-        outbox.send(cleaned("old")).await;
-        inlet.next_link();
-        assert_eq!(outbox.send_on(link, cleaned("late")).await, Err(LinkEnded));
-        outbox.send(cleaned("new")).await;
-        assert_eq!(inlet.next().await, Some(cleaned("new")));
+        let (answers, mut unsent) = channel();
+        unsent.next_link();
+        let link = answers.link();
+        answers.send(cleaned("old")).await;
+        unsent.next_link();
+        assert_eq!(answers.send_on(link, cleaned("late")).await, Err(LinkEnded));
+        answers.send(cleaned("new")).await;
+        assert_eq!(unsent.next().await, Some(cleaned("new")));
     }
 }
