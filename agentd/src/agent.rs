@@ -78,6 +78,7 @@ impl Agent {
 
     /// Works until the link ends, the spool fails, or `stop`: then the running execution is ended.
     pub(crate) async fn work(mut self, stop: CancellationToken) -> Result<(), SpoolError> {
+        self.parts.spares.rest();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return self.shut_down().await,
@@ -215,7 +216,10 @@ impl Agent {
         }
         match self.next.take() {
             Some(assign) => self.start(assign).await,
-            None => Ok(()),
+            None => {
+                self.parts.spares.rest();
+                Ok(())
+            }
         }
     }
 

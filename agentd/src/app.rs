@@ -20,6 +20,7 @@ use crate::session::heartbeat::Sampler;
 use crate::session::spool::{CAPACITY, Spool, SpoolError};
 use crate::session::{Busy, Link, LinkError};
 use crate::workspace::pack::Requests;
+use crate::workspace::spare::Spares;
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// Messages of the host that wait at most.
@@ -81,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) spool: Spool,
     pub(crate) answers: Answers,
     pub(crate) requests: Requests,
+    pub(crate) spares: Spares,
     pub(crate) credentials: Credentials,
     pub(crate) busy: Busy,
     pub(crate) gateway_url: String,
@@ -122,6 +124,7 @@ pub async fn serve(
     let parts = Parts {
         credentials: Credentials::open(config.credentials)?,
         requests: Requests::default(),
+        spares: Spares::default(),
         busy: Busy::default(),
         gateway_url: gateway.url(),
         traffic: gateway.traffic(),
@@ -141,12 +144,17 @@ pub async fn serve(
         agent: to_agent,
         sampler: Sampler::new(parts.workspace.root().to_owned()),
     };
+    let spares = parts.spares.clone().keep(parts.workspace.clone());
     let (agent, chores) = Agent::new(parts, inbox);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { End::Link(link.keep().await) });
     tasks.spawn(async move { End::Gateway(gateway.serve().await) });
     tasks.spawn(async move {
         chores.await;
+        End::Chores
+    });
+    tasks.spawn(async move {
+        spares.await;
         End::Chores
     });
     if orphans == Orphans::Adopted {

@@ -7,6 +7,7 @@
 //!                          /tmp        TMPDIR
 //!                          /prompt.md  the prompt of the turn
 //!                          /task.json  what agentd remembers of the task
+//!             /spares/<n>/             where worktrees are made, and wait for a task
 //!             /.agentd/                lock, spool, state; agentd's own
 //! ```
 
@@ -15,6 +16,7 @@ pub(crate) mod git;
 pub(crate) mod home;
 pub(crate) mod memory;
 pub(crate) mod pack;
+pub(crate) mod spare;
 pub(crate) mod worktree;
 
 use std::fs;
@@ -31,6 +33,7 @@ pub(crate) struct Workspace {
     root: Arc<Path>,
     /// Device and inode of agentd's own folder.
     identity: (u64, u64),
+    records: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why a workspace cannot be made or used.
@@ -82,6 +85,7 @@ impl Workspace {
         Ok(Self {
             root: root.into(),
             identity,
+            records: Arc::default(),
         })
     }
 
@@ -103,6 +107,12 @@ impl Workspace {
     /// The hot clone.
     pub(crate) fn repository(&self) -> PathBuf {
         self.root.join("repo.git")
+    }
+
+    /// To be held while git forgets worktrees that are gone, or one of them moves: in the middle of
+    /// it, it looks gone.
+    async fn records(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.records.lock().await
     }
 
     pub(crate) fn task(&self, task: &TaskId) -> TaskDirs {

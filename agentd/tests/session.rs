@@ -18,6 +18,8 @@ mod files;
 mod kills;
 #[path = "session/links.rs"]
 mod links;
+#[path = "session/spares.rs"]
+mod spares;
 #[path = "session/stops.rs"]
 mod stops;
 #[path = "session/turns.rs"]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cloud_code_domain::log::LogLevel;
 use cloud_code_domain::report::ReportStatus;
+use tokio::time::Instant;
 
 use super::scene::Scene;
 use super::verdict::Stop;
@@ -63,6 +64,9 @@ async fn base(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
 }
 
 async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
+    let began = Instant::now();
+    // Also where it is of no use: no spare survives an execution.
+    let spare = scene.parts.spares.take();
     scene.dirs.make()?;
     let usable = scene.worktree.is_usable().await;
     if scene.job.resume && !usable && scene.worktree.path.exists() {
@@ -97,11 +101,17 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
         // work to be done, in a worktree that has nothing of it.
         scene.memory = Memory::default();
         scene.remember();
-        scene
-            .parts
-            .workspace
-            .fresh_worktree(&scene.worktree, &scene.job.base)
+        let workspace = &scene.parts.workspace;
+        let origin = workspace
+            .fresh_worktree(&scene.worktree, &scene.job.base, spare)
             .await?;
+        scene.parts.spares.began_from(&scene.job.base);
+        tracing::info!(
+            execution_id = scene.execution,
+            from = origin.as_str(),
+            microseconds = began.elapsed().as_micros(),
+            "there is a worktree"
+        );
         scene.set_status(ReportStatus::Received, "Task received");
     }
     // Another coding CLI, or the same with another account or model, knows nothing of a session.

@@ -27,6 +27,9 @@ const LINE: usize = 4 << 20;
 /// Lines and writes that wait at most.
 const WAITING: usize = 256;
 
+/// How nice a program is that can wait.
+const NICE: i32 = 19;
+
 static OWNED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// The pids of the programs that we started and have not waited for.
@@ -71,6 +74,15 @@ impl Owned {
         let pid = child.id().unwrap_or(0);
         owned.insert(pid);
         Ok(Self { child, pid })
+    }
+
+    /// Whatever else wants the processor comes first.
+    pub(crate) fn yield_to_others(&self) {
+        let child = i32::try_from(self.pid).ok();
+        let child = child.and_then(rustix::process::Pid::from_raw);
+        if let Err(error) = rustix::process::setpriority_process(child, NICE) {
+            tracing::debug!(%error, "a program runs at full pace");
+        }
     }
 
     pub(crate) fn take_pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {

@@ -67,11 +67,33 @@ pub(crate) async fn run<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<Strin
 
 /// Runs a prepared command.
 pub(crate) async fn finish(command: Command, verb: &str) -> Result<String, GitError> {
-    let output = output(command, verb).await?;
+    let output = bytes(command, verb).await?;
+    Ok(String::from_utf8_lossy(&output)
+        .trim_end_matches('\n')
+        .to_owned())
+}
+
+/// Whether others come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Full,
+    Gentle,
+}
+
+/// Runs a prepared command and gives its standard output as it is.
+pub(crate) async fn bytes(command: Command, verb: &str) -> Result<Vec<u8>, GitError> {
+    bytes_at(Pace::Full, command, verb).await
+}
+
+/// The same, at this pace.
+pub(crate) async fn bytes_at(
+    pace: Pace,
+    command: Command,
+    verb: &str,
+) -> Result<Vec<u8>, GitError> {
+    let output = output(command, verb, pace).await?;
     if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end_matches('\n')
-            .to_owned())
+        Ok(output.stdout)
     } else {
         Err(complaint(verb, &output))
     }
@@ -79,11 +101,11 @@ pub(crate) async fn finish(command: Command, verb: &str) -> Result<String, GitEr
 
 /// Runs git and says whether it exited with 0.
 pub(crate) async fn succeeds<A: AsRef<OsStr>>(dir: &Path, args: &[A]) -> Result<bool, GitError> {
-    let output = output(command(dir, args), &verb(args)).await?;
+    let output = output(command(dir, args), &verb(args), Pace::Full).await?;
     Ok(output.status.success())
 }
 
-async fn output(command: Command, verb: &str) -> Result<Output, GitError> {
+async fn output(command: Command, verb: &str, pace: Pace) -> Result<Output, GitError> {
     let folder = command.as_std().get_current_dir().map(Path::to_owned);
     let start = |source| match &folder {
         // Both are told as a file that does not exist.
@@ -97,6 +119,9 @@ async fn output(command: Command, verb: &str) -> Result<Output, GitError> {
         },
     };
     let child = Owned::spawn(command).map_err(&start)?;
+    if pace == Pace::Gentle {
+        child.yield_to_others();
+    }
     tokio::time::timeout(DEADLINE, child.output())
         .await
         .map_err(|_| GitError::Deadline {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cloud_code_domain::id::Oid;
 
 use super::git::{self, GitError};
+use super::spare::{Origin, Spare};
 use super::{Workspace, WorkspaceError, failed, remove_tree};
 
 /// How long a lock may be held after a turn, and how often that is looked at.
@@ -38,55 +39,26 @@ pub(crate) enum Kept {
 }
 
 impl Workspace {
-    /// A fresh worktree at `base`; what was there goes.
+    /// A fresh worktree at `base`, of the spare where it can be; what was there goes.
     pub(crate) async fn fresh_worktree(
         &self,
         worktree: &Worktree,
         base: &Oid,
-    ) -> Result<(), WorkspaceError> {
+        spare: Option<Spare>,
+    ) -> Result<Origin, WorkspaceError> {
         self.remove_worktree(&worktree.path).await?;
-        let path = worktree.path.to_string_lossy();
-        let add = [
-            "worktree",
-            "add",
-            "--quiet",
-            "--force",
-            "-B",
-            &worktree.branch,
-            &path,
-            base.as_str(),
-        ];
-        git::run(&self.repository(), &add).await?;
-        Ok(())
+        self.put_in_place(spare, &worktree.branch, base, &worktree.path)
+            .await
     }
 
     /// Removes a worktree and git's record of it.
     pub(crate) async fn remove_worktree(&self, path: &Path) -> Result<(), WorkspaceError> {
+        if fs::symlink_metadata(path).is_err() {
+            return Ok(());
+        }
         remove_tree(path).map_err(failed("remove", path))?;
         if self.repository().join("HEAD").is_file() {
-            self.unlock_record(path)?;
-            git::run(&self.repository(), &["worktree", "prune", "--expire=now"]).await?;
-        }
-        Ok(())
-    }
-
-    /// A git that was killed while it made a worktree leaves its record locked, which no pruning
-    /// touches: the branch would be in use there for ever.
-    fn unlock_record(&self, worktree: &Path) -> Result<(), WorkspaceError> {
-        let git_file = worktree.join(".git");
-        let records = fs::read_dir(self.repository().join("worktrees"));
-        for record in records.into_iter().flatten().flatten() {
-            let record = record.path();
-            let of = fs::read_to_string(record.join("gitdir")).unwrap_or_default();
-            if Path::new(of.trim_end()) == git_file {
-                let lock = record.join("locked");
-                match fs::remove_file(&lock) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(failed("remove", &lock)(error));
-                    }
-                    Ok(()) | Err(_) => {}
-                }
-            }
+            self.prune().await?;
         }
         Ok(())
     }
@@ -297,14 +269,20 @@ mod tests {
             path: workspace.task(&task).work(),
             branch: "cloud-code/1".to_owned(),
         };
-        workspace.fresh_worktree(&worktree, &base).await.unwrap();
+        workspace
+            .fresh_worktree(&worktree, &base, None)
+            .await
+            .unwrap();
         let record = repository.join("worktrees/work");
         for made in [true, false] {
             fs::write(record.join("locked"), "initializing").unwrap();
             if !made {
                 remove_tree(&worktree.path).unwrap();
             }
-            workspace.fresh_worktree(&worktree, &base).await.unwrap();
+            workspace
+                .fresh_worktree(&worktree, &base, None)
+                .await
+                .unwrap();
             assert!(worktree.is_usable().await);
         }
     }

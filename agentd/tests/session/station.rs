@@ -222,11 +222,18 @@ impl Station {
 
     /// A commit on the base that adds a file, made in the mirror.
     pub(crate) async fn commit_of_a_person(&self, file: &str) -> String {
+        self.commit_of_a_person_with(file, "theirs\n").await
+    }
+
+    pub(crate) async fn commit_of_a_person_with(&self, file: &str, content: &str) -> String {
+        let theirs = self.dir.path().join("theirs");
+        std::fs::write(&theirs, content).unwrap();
+        let theirs = theirs.display();
         let mirror = self.mirror();
         let index = self.dir.path().join("index").display().to_string();
         let text = format!(
             "export GIT_INDEX_FILE='{index}'; git read-tree {base}; \
-             blob=$(echo theirs | git hash-object -w --stdin); \
+             blob=$(git hash-object -w --stdin < '{theirs}'); \
              git update-index --add --cacheinfo 100644,$blob,{file}; git write-tree",
             base = self.base
         );

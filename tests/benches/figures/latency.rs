@@ -31,15 +31,25 @@ pub(crate) async fn local_cluster(agents: u32) -> Result<Cluster> {
 
 /// The same, with more keys in its project.
 pub(crate) async fn local_cluster_with(agents: u32, more: &str) -> Result<Cluster> {
+    let files = [("README.md", "# Sample\n")];
+    cluster_of(agents, more, |root| {
+        sample::bare_repository(&root.join("sample.git"), &files)
+    })
+    .await
+}
+
+/// A cluster with one project, whose repository `prepare` makes.
+pub(crate) async fn cluster_of(
+    agents: u32,
+    more: &str,
+    prepare: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Cluster> {
     let setting = Setting {
         rest: local_project("sample", &format!("max_attempts = 10\n{more}")),
         seats: agents,
         ..Setting::default()
     };
-    Cluster::prepared(PROGRAMS, setting, |root| {
-        sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])
-    })
-    .await
+    Cluster::prepared(PROGRAMS, setting, prepare).await
 }
 
 /// A local issue created → tasking.yaml on disk.

@@ -1,7 +1,8 @@
 //! `cargo bench`: one table of what it takes, each figure beside its goal and, where there is one, beside
 //! something that was measured in the same run on the same machine.
 //!
-//! Real programs, process runtime, scripted coding CLI, every commit durable.
+//! Real programs, process runtime, scripted coding CLI, every commit durable. With words behind `--` only
+//! the rows that have one in their name: `cargo bench -p cloud-code-tests -- workspace`.
 
 mod agents;
 mod gate;
@@ -14,6 +15,7 @@ mod sight;
 mod simulated;
 mod table;
 mod terminal;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
 /// Measures a figure, or some.
 type Row = for<'a> fn(&'a mut Table) -> LocalBoxFuture<'a, Result<()>>;
 
-const ROWS: [(&str, Row); 11] = [
+const ROWS: [(&str, Row); 12] = [
     ("local_issue", |table| Box::pin(latency::local_issue(table))),
     ("webhook", |table| Box::pin(latency::webhook(table))),
     ("burst", |table| Box::pin(latency::burst(table))),
@@ -60,6 +62,9 @@ const ROWS: [(&str, Row); 11] = [
     ("agents", |table| Box::pin(agents::thousand(table))),
     ("logs", |table| Box::pin(logs::million(table))),
     ("gate_pack", |table| Box::pin(gate::pack(table))),
+    ("workspace", |table| {
+        Box::pin(workspace::large_repository(table))
+    }),
     ("idle", |table| Box::pin(idle::programs(table))),
     ("demo", |table| Box::pin(async { idle::demo(table) })),
 ];

@@ -27,6 +27,10 @@ impl Samples {
         self.0.push(took);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value that `percent` of the samples do not exceed.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
