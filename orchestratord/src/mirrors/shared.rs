@@ -101,7 +101,8 @@ mod tests {
         let began = last(9, &["main", "topic"]);
         let (main, other) = (branch("main"), branch("other"));
         let found = began.answers(1, "/srv/app.git", &[&main]).unwrap().unwrap();
-        assert_eq!(found.into_keys().collect::<Vec<_>>(), [main.clone()]);
+        let branches: Vec<_> = found.keys().collect();
+        assert_eq!(branches, [&main]);
         assert!(began.answers(1, "/srv/app.git", &[&main, &other]).is_none());
         assert!(began.answers(1, "/srv/other.git", &[&main]).is_none());
     }

@@ -82,12 +82,12 @@ impl Lanes {
         world: &World,
         now: Timestamp,
     ) -> (Vec<String>, Option<Timestamp>) {
-        let project = |record: &EffectRecord| match &record.effect {
-            Effect::Inspect { project, .. } => Some(project.clone()),
-            other => {
-                let task = other.task().and_then(|task| world.tasks.get(task));
-                task.map(|task| task.project.clone())
+        let project = |record: &EffectRecord| {
+            if let Effect::Inspect { project, .. } = &record.effect {
+                return Some(project.clone());
             }
+            let task = record.effect.task().and_then(|task| world.tasks.get(task));
+            task.map(|task| task.project.clone())
         };
         self.take_from(world.effects.iter(), project, now)
     }
