@@ -1,5 +1,7 @@
 //! Branches out: one ref, with a lease, and what git's answer means to an outbox.
 
+use std::time::Duration;
+
 use cloud_code_domain::id::Oid;
 
 use super::branch::BranchName;
@@ -11,6 +13,9 @@ use crate::ports::{GitAccess, Trouble};
 
 /// What a receiving side says that does not move a branch under somebody's work tree.
 pub(crate) const CHECKED_OUT: &str = "branch is currently checked out";
+
+/// Between two looks whether a push that takes its time has arrived.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// How a push ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +65,13 @@ impl Mirror {
         args.push(format!("{head}:{full}"));
         let call = Call::new(&self.path, &args).remote(&remote).deadline(LONG);
         failpoint!("git::push_before");
-        let pushed = self.git.run(call).await;
+        let pushed = tokio::select! {
+            pushed = self.git.run(call) => pushed,
+            () = self.arrives(access, branch, head) => {
+                tracing::warn!(%branch, "git waits for more of an answer that was cut off");
+                return Ok(Pushed::Pushed);
+            }
+        };
         failpoint!("git::push_after");
         match pushed {
             Ok(output) if output.code == 0 => Ok(Pushed::Pushed),
@@ -72,6 +83,19 @@ impl Mirror {
             Err(error) => Err(Trouble::Unknown {
                 what: error.to_string(),
             }),
+        }
+    }
+
+    /// Ends when the remote has the head. A git whose answer was cut off in the middle waits for the rest
+    /// of it, and nothing comes.
+    async fn arrives(&self, access: &GitAccess, branch: &BranchName, head: &Oid) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            // One that cannot be asked now is asked again.
+            let found = self.remote_head(access, branch).await;
+            if found.is_ok_and(|found| found.as_ref() == Some(head)) {
+                return;
+            }
         }
     }
 

@@ -131,6 +131,20 @@ async fn deliveries_that_come_late_twice_and_backwards_do_what_they_would_have_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_push_whose_answer_is_cut_off_is_found_to_have_arrived() -> Result<()> {
+    let scene = Scene::set().await?;
+    let cut = Fault::HalfAnswer;
+    scene.forge.fault("POST", "/git-receive-pack", cut, 1);
+    let (_, _, pull) = scene
+        .reviewed("Say hello", "write a.txt a\ncommit A")
+        .await?;
+    ensure!(scene.forge.read_file(&pull.branch, "a.txt").await? == "a");
+    ensure!(scene.forge.branches().len() == 2);
+    scene.end();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_comment_that_somebody_deleted_is_written_anew_and_once() -> Result<()> {
     let scene = Scene::set().await?;
     let (issue, task, pull) = scene
