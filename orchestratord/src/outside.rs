@@ -161,35 +161,12 @@ impl Hands {
         let own = task
             .and_then(|task| task.pull_request.as_ref())
             .and_then(|own| own.number);
-        let mut issue_number = match task {
-            Some(task) => task.issue.as_ref().map(|issue| issue.number),
-            None => Some(number),
-        };
-        let (mut issue, mut gone, mut unread) = (None, false, None);
-        if let Some(asked) = issue_number {
-            match look(ports, asked, task.is_some()).await {
-                Ok(looked) => (issue, gone) = looked,
-                // An issue that was moved elsewhere hides nothing of its pull request.
-                Err(Trouble::Refused { what }) if own.is_some() => {
-                    tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
-                    issue_number = None;
-                }
-                Err(trouble) if own.is_some() => unread = Some(trouble),
-                Err(trouble) => return Err(trouble),
-            }
-        }
-        let pull_request = match own {
-            Some(own) => ports.host.pull_request(own).await?,
-            None => None,
-        };
-        if let Some(trouble) = unread {
-            // An issue that cannot be read now is read later, unless its pull request ends it all.
-            let open = |seen: &PullRequestSnapshot| seen.state == PullRequestState::Open;
-            if pull_request.as_ref().is_none_or(open) {
-                return Err(trouble);
-            }
-            issue_number = None;
-        }
+        let Seen {
+            issue_number,
+            mut issue,
+            gone,
+            pull_request,
+        } = see(ports, project, number, task, own).await?;
         let mut remarks: Vec<Remark> = Vec::new();
         if let Some(task) = task {
             for number in [issue_number, own].into_iter().flatten() {
@@ -208,6 +185,59 @@ impl Hands {
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
     }
+}
+
+/// An issue and its pull request, at one time.
+struct Seen {
+    /// None where what is said there cannot be asked for.
+    issue_number: Option<u64>,
+    issue: Option<IssueSnapshot>,
+    gone: bool,
+    pull_request: Option<PullRequestSnapshot>,
+}
+
+async fn see(
+    ports: &Ports,
+    project: &ProjectName,
+    number: u64,
+    task: Option<&Task>,
+    own: Option<u64>,
+) -> Result<Seen, Trouble> {
+    let mut issue_number = match task {
+        Some(task) => task.issue.as_ref().map(|issue| issue.number),
+        None => Some(number),
+    };
+    let (mut issue, mut gone, mut unread) = (None, false, None);
+    if let Some(asked) = issue_number {
+        match look(ports, asked, task.is_some()).await {
+            Ok(looked) => (issue, gone) = looked,
+            // An issue that was moved elsewhere hides nothing of its pull request.
+            Err(Trouble::Refused { what }) if own.is_some() => {
+                tracing::warn!(%project, issue = asked, what, "an issue cannot be read");
+                issue_number = None;
+            }
+            Err(trouble) if own.is_some() => unread = Some(trouble),
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    let pull_request = match own {
+        Some(own) => ports.host.pull_request(own).await?,
+        None => None,
+    };
+    if let Some(trouble) = unread {
+        // An issue that cannot be read now is read later, unless its pull request ends it all.
+        let open = |seen: &PullRequestSnapshot| seen.state == PullRequestState::Open;
+        if pull_request.as_ref().is_none_or(open) {
+            return Err(trouble);
+        }
+        issue_number = None;
+    }
+    Ok(Seen {
+        issue_number,
+        issue,
+        gone,
+        pull_request,
+    })
 }
 
 /// Reads an issue, and whether it is gone that a task was made from.

@@ -1,8 +1,8 @@
 //! From a cause to what an agent or an operator sees of it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};

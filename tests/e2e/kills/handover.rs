@@ -116,13 +116,13 @@ async fn greeted(cluster: &Cluster, agent: &str, version: &str, protocol: u32) -
         Err(status) => Err(status),
     };
     Ok(match said {
-        Ok(first) => Answer::Welcome(first.context("nothing")?),
+        Ok(first) => Answer::Welcome(Box::new(first.context("nothing")?)),
         Err(status) => Answer::Refused(status.message().to_owned()),
     })
 }
 
 enum Answer {
-    Welcome(v1::ToAgent),
+    Welcome(Box<v1::ToAgent>),
     Refused(String),
 }
 

@@ -106,14 +106,9 @@ impl Spares {
         }
         workspace.remove_spares().await?;
         let last = self.state().base.clone();
-        let Some(commit) = newest(workspace, last).await? else {
+        let Some(commit) = worth_making(workspace, last).await? else {
             return Ok(());
         };
-        let takes = workspace.size_of(&commit).await?;
-        if takes.saturating_add(RESERVE) > free(workspace) {
-            tracing::info!(takes, "the disk is too full for a spare worktree");
-            return Ok(());
-        }
         let made = workspace.make_spare(&commit, Pace::Gentle).await;
         if made.is_err() {
             // Not until the next rest: where the disk is full, it counts.
@@ -126,6 +121,22 @@ impl Spares {
         }
         Ok(())
     }
+}
+
+/// The commit of a spare, where there is one and room for its files.
+async fn worth_making(
+    workspace: &Workspace,
+    last: Option<Oid>,
+) -> Result<Option<Oid>, WorkspaceError> {
+    let Some(commit) = newest(workspace, last).await? else {
+        return Ok(None);
+    };
+    let takes = workspace.size_of(&commit).await?;
+    if takes.saturating_add(RESERVE) > free(workspace) {
+        tracing::info!(takes, "the disk is too full for a spare worktree");
+        return Ok(None);
+    }
+    Ok(Some(commit))
 }
 
 /// The last base, or else the newest that the clone keeps.

@@ -200,14 +200,16 @@ fn what_answers_a_state_moves_it() {
             "{state:?}"
         );
     }
-    let answered: Vec<&str> = states()
-        .iter()
-        .filter(|state| state.is_answered_by_words())
-        .map(|state| match state {
-            TaskState::Blocked(reason) => reason.as_str(),
-            other => other.name().as_str(),
-        })
-        .collect();
+    let words = |state: &TaskState| {
+        if let TaskState::Blocked(reason) = state {
+            reason.as_str()
+        } else {
+            state.name().as_str()
+        }
+    };
+    let all = states();
+    let answered = all.iter().filter(|state| state.is_answered_by_words());
+    let answered: Vec<&str> = answered.map(words).collect();
     assert_eq!(
         answered,
         [

@@ -196,18 +196,16 @@ pub(super) fn said(body: &[u8]) -> String {
 /// All that `{"message": …, "errors": [{"message": …} | "…"]}` says. Refusals come from more than one
 /// hand: whatever has another shape is left out, and the rest is read.
 fn in_one_line(refusal: &serde_json::Value) -> String {
-    let errors = match &refusal["errors"] {
-        serde_json::Value::Array(errors) => errors.iter().collect(),
-        serde_json::Value::Null => Vec::new(),
-        one => vec![one],
-    };
-    let detail = |error: &&serde_json::Value| {
+    let errors = &refusal["errors"];
+    let alone = Some(errors).filter(|one| !one.is_null() && !one.is_array());
+    let errors = errors.as_array().into_iter().flatten().chain(alone);
+    let detail = |error: &serde_json::Value| {
         let text = error.as_str().or_else(|| error["message"].as_str());
         text.or_else(|| error["code"].as_str()).map(str::to_owned)
     };
     let message = refusal["message"].as_str().unwrap_or_default();
     std::iter::once(message.to_owned())
-        .chain(errors.iter().filter_map(detail))
+        .chain(errors.filter_map(detail))
         .collect::<Vec<_>>()
         .join("; ")
 }
