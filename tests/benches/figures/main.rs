@@ -15,7 +15,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 
 use table::Table;
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 /// Measures a figure, or some.
-type Row = for<'a> fn(&'a mut Table) -> BoxFuture<'a, Result<()>>;
+type Row = for<'a> fn(&'a mut Table) -> LocalBoxFuture<'a, Result<()>>;
 
 const ROWS: [(&str, Row); 9] = [
     ("local_issue", |table| Box::pin(latency::local_issue(table))),
@@ -56,7 +56,7 @@ const ROWS: [(&str, Row); 9] = [
     }),
     ("gate_pack", |table| Box::pin(gate::pack(table))),
     ("idle", |table| Box::pin(idle::programs(table))),
-    ("demo", |table| Box::pin(async { idle::demo(table) })),
+    ("demo", |table| Box::pin(async move { idle::demo(table) })),
 ];
 
 /// The rows up to the first that could not be measured, if there is one. Arguments are parts of names:
