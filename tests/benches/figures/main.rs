@@ -66,7 +66,7 @@ const ROWS: [(&str, Row); 12] = [
         Box::pin(workspace::large_repository(table))
     }),
     ("idle", |table| Box::pin(idle::programs(table))),
-    ("demo", |table| Box::pin(async { idle::demo(table) })),
+    ("demo", |table| Box::pin(async move { idle::demo(table) })),
 ];
 
 /// The rows up to the first that could not be measured, if there is one. Arguments are parts of names:
