@@ -1,19 +1,14 @@
 //! What everybody who watches is told after a commit.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use cloud_code_domain::event::Event;
 use cloud_code_domain::id::{AccountName, AgentId};
-use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 
 use crate::operator::view;
 
 use super::world::World;
-
-/// Signs of life are shown this often.
-const HEARD_PACE: Duration = Duration::from_secs(1);
 
 /// One commit, or signs of life, as those who watch see it.
 #[derive(Debug)]
@@ -46,10 +41,9 @@ impl World {
     }
 
     /// What the changes since the last commit mean for those who watch; nothing where nothing did.
-    pub(super) fn update(&mut self) -> Option<Update> {
-        let mut agents = self.to_be_told();
-        agents.extend(self.heard_of_late());
+    pub(super) fn update(&self) -> Option<Update> {
         let changes = &self.changes;
+        let agents = self.to_be_told();
         let nothing = agents.is_empty()
             && changes.tasks.is_empty()
             && changes.requests.is_empty()
@@ -66,17 +60,6 @@ impl World {
             events: changes.events.clone(),
             effects: !changes.effects.is_empty(),
         })
-    }
-
-    /// The agents that gave a sign of life, once a second: a thousand of them give hundreds.
-    fn heard_of_late(&mut self) -> BTreeSet<AgentId> {
-        let now = self.now;
-        let shown = |at: Timestamp| at <= now && now.since(at) < HEARD_PACE;
-        if self.heard.is_empty() || self.heard_shown.is_some_and(shown) {
-            return BTreeSet::new();
-        }
-        self.heard_shown = Some(now);
-        std::mem::take(&mut self.heard)
     }
 
     fn change(&self, agents: &BTreeSet<AgentId>) -> v1::Change {

@@ -71,9 +71,6 @@ pub struct World {
     pub finished: u64,
     /// What is known of agents right now; never stored.
     pub live: BTreeMap<AgentId, Live>,
-    /// Agents that were heard of and nobody was shown yet, and when somebody was; never stored.
-    pub(crate) heard: BTreeSet<AgentId>,
-    pub(crate) heard_shown: Option<Timestamp>,
     /// Which secrets are stored; never stored here.
     pub secrets: BTreeSet<SecretId>,
     /// Whether there is too little room for new work.
@@ -401,15 +398,6 @@ impl World {
     pub(crate) fn live_mut(&mut self, agent: &AgentId) -> &mut Live {
         self.changes.live.insert(agent.clone());
         self.live.entry(agent.clone()).or_default()
-    }
-
-    /// Notes that an agent was heard of just now.
-    pub(crate) fn heard_of(&mut self, agent: &AgentId) -> &mut Live {
-        let now = self.now;
-        self.heard.insert(agent.clone());
-        let live = self.live.entry(agent.clone()).or_default();
-        live.last_heard = Some(now);
-        live
     }
 
     /// The execution that an agent works on.

@@ -113,7 +113,7 @@ impl World {
             self.tell_along();
         }
         if news {
-            let live = self.heard_of(agent);
+            let live = self.live_mut(agent);
             live.vitals = vitals;
             live.told_at = now;
         }
@@ -165,6 +165,7 @@ impl World {
 
     /// Takes the number if it is the next one of the agent's spool; else says what to answer.
     fn next_in_spool(&mut self, agent: &AgentId, seq: u64) -> Result<(), Reply> {
+        let now = self.now;
         let spool = self
             .agents
             .get_mut(agent)
@@ -182,7 +183,7 @@ impl World {
         }
         spool.seq = seq;
         self.changes.agents.insert(agent.clone());
-        self.heard_of(agent);
+        self.live_mut(agent).last_heard = Some(now);
         Ok(())
     }
 

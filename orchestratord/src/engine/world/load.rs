@@ -86,8 +86,6 @@ impl World {
             deliveries: store.scan(Table::Deliveries, "")?.into_iter().collect(),
             finished: store.count(Table::Finished)?,
             live: BTreeMap::new(),
-            heard: BTreeSet::new(),
-            heard_shown: None,
             secrets: BTreeSet::new(),
             disk_short: false,
             disk_free: None,
