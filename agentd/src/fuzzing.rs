@@ -9,9 +9,8 @@ use crate::files::reporting;
 /// # Panics
 /// Where a complaint about it is empty, or has more than one line.
 pub fn reporting(bytes: &[u8]) {
-    let Ok(task) = "tsk1".parse::<TaskId>() else {
-        return;
-    };
+    let task = "k3f9x2ab".parse::<TaskId>();
+    let task = task.unwrap_or_else(|error| unreachable!("a task of ours: {error}"));
     match reporting::parse(bytes, &task) {
         Ok(Some(claim)) => drop((claim.files(), claim.criteria(), claim.asks())),
         Ok(None) => {}
