@@ -21,7 +21,7 @@ const FILES: usize = 50_000;
 const CHANGED: usize = 20;
 /// Tasks without a spare, and with one.
 const COLD: usize = 3;
-const WARM: usize = 9;
+const WARM: usize = 7;
 
 pub(crate) async fn large_repository(table: &mut Table) -> Result<()> {
     let cluster = cluster_of(1, "", |root| large(&root.join("sample.git"))).await?;
@@ -130,7 +130,9 @@ fn worktree_add(hot: &Path, number: usize) -> Result<Duration> {
         hot,
         &["worktree", "add", "--quiet", "-B", &branch, &path, "HEAD"],
     )?;
-    Ok(began.elapsed())
+    let took = began.elapsed();
+    fs::remove_dir_all(hot.join(path))?;
+    Ok(took)
 }
 
 fn full_clone(source: &Path, to: &Path) -> Result<Duration> {
@@ -139,7 +141,9 @@ fn full_clone(source: &Path, to: &Path) -> Result<Duration> {
         source,
         &["clone", "--quiet", &url(source), &to.to_string_lossy()],
     )?;
-    Ok(began.elapsed())
+    let took = began.elapsed();
+    fs::remove_dir_all(to)?;
+    Ok(took)
 }
 
 /// A repository whose one commit has many files of ordinary size.
