@@ -190,13 +190,10 @@ impl Hands {
             }
             issue_number = None;
         }
-        let mut remarks: Vec<Remark> = Vec::new();
-        if let Some(task) = task {
-            for number in [issue_number, own].into_iter().flatten() {
-                remarks.extend(ports.tracker.remarks(number, task.hears_since()).await?);
-            }
-            remarks.sort_by_key(|remark| remark.at);
-        }
+        let remarks = match task {
+            Some(task) => heard(ports, task, [issue_number, own]).await?,
+            None => Vec::new(),
+        };
         if let (Some(issue), Some(pull_request)) = (&mut issue, &pull_request) {
             issue.merged = pull_request.state == PullRequestState::Merged;
         }
@@ -208,6 +205,20 @@ impl Hands {
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
     }
+}
+
+/// What people said on an issue and on its pull request, oldest first.
+async fn heard(
+    ports: &Ports,
+    task: &Task,
+    numbers: [Option<u64>; 2],
+) -> Result<Vec<Remark>, Trouble> {
+    let mut remarks: Vec<Remark> = Vec::new();
+    for number in numbers.into_iter().flatten() {
+        remarks.extend(ports.tracker.remarks(number, task.hears_since()).await?);
+    }
+    remarks.sort_by_key(|remark| remark.at);
+    Ok(remarks)
 }
 
 /// Reads an issue, and whether it is gone that a task was made from.

@@ -196,10 +196,10 @@ pub(super) fn said(body: &[u8]) -> String {
 /// All that `{"message": …, "errors": [{"message": …} | "…"]}` says. Refusals come from more than one
 /// hand: whatever has another shape is left out, and the rest is read.
 fn in_one_line(refusal: &serde_json::Value) -> String {
-    let errors = match &refusal["errors"] {
-        serde_json::Value::Array(errors) => errors.iter().collect(),
-        serde_json::Value::Null => Vec::new(),
-        one => vec![one],
+    let errors = &refusal["errors"];
+    let errors = match errors.as_array() {
+        Some(errors) => errors.iter().collect(),
+        None => vec![errors],
     };
     let detail = |error: &&serde_json::Value| {
         let text = error.as_str().or_else(|| error["message"].as_str());
