@@ -194,9 +194,7 @@ impl Hands {
             Some(task) => heard(ports, task, [issue_number, own]).await?,
             None => Vec::new(),
         };
-        if let (Some(issue), Some(pull_request)) = (&mut issue, &pull_request) {
-            issue.merged = pull_request.state == PullRequestState::Merged;
-        }
+        note_merge(&mut issue, pull_request.as_ref());
         let inspected = Inspected {
             issue,
             pull_request,
@@ -204,6 +202,13 @@ impl Hands {
             gone,
         };
         Ok(Outcome::Done(Done::Inspected(Box::new(inspected))))
+    }
+}
+
+/// An issue whose pull request is merged ends by that.
+fn note_merge(issue: &mut Option<IssueSnapshot>, pull_request: Option<&PullRequestSnapshot>) {
+    if let (Some(issue), Some(pull_request)) = (issue, pull_request) {
+        issue.merged = pull_request.state == PullRequestState::Merged;
     }
 }
 
