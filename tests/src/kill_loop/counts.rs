@@ -149,11 +149,14 @@ impl Counts {
         if touching != "1" {
             self.wrong("commits doubled or lost", format!("{seen}: {touching}"));
         }
-        let comments = forge.comments(issue);
-        let own = comments
-            .iter()
-            .filter(|one| one.author == OWN_LOGIN)
-            .count();
+        let own = || {
+            let comments = forge.comments(issue);
+            let own = comments.iter().filter(|one| one.author == OWN_LOGIN);
+            own.count()
+        };
+        // It may have waited for GitHub last.
+        let _there = until("a comment", || (own() > 0).then_some(())).await;
+        let own = own();
         if own != 1 {
             self.wrong("comments doubled or lost", format!("{seen}: {own}"));
         }
