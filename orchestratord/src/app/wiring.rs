@@ -22,6 +22,7 @@ use crate::fleet::process::ProcessRuntime;
 use crate::gateway::{Gateway, SystemResolver};
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
+use crate::mirrors::git::leftovers::end_leftovers;
 use crate::outside::{Hands, Ports};
 use crate::ports::Runtime;
 use crate::pull_requests::Gate;
@@ -55,6 +56,13 @@ pub(super) async fn wire(config: &Arc<Config>, engine: &Engine) -> anyhow::Resul
             change: None,
         })
         .await?;
+    let left = end_leftovers(state);
+    if left > 0 {
+        tracing::warn!(
+            left,
+            "git of an earlier start was still at work; it was ended"
+        );
+    }
     let mirrors = Arc::new(Mirrors::new(state));
     let gate = Gate::new(state);
     gate.clean_leftovers()

@@ -14,6 +14,7 @@
 //! Nothing secret is ever an argument or in a file: an `Authorization` header reaches git through
 //! its environment (`GIT_CONFIG_VALUE_n`), which the kernel shows to our own uid and root only.
 
+pub(crate) mod leftovers;
 pub(crate) mod pinned;
 mod running;
 
@@ -238,6 +239,7 @@ impl Git {
             .env_clear()
             .envs(pinned::environment(call.git_dir, &self.path))
             .envs(pinned::configuration(call.remote, &call.config))
+            .env(leftovers::MARK, call.git_dir)
             .args(&call.args)
             .current_dir(existing(call.git_dir))
             .stdin(stdin)

@@ -244,7 +244,7 @@ fn events(now: i64) -> Vec<v1::Event> {
 pub(crate) fn snapshot(now: i64) -> v1::Snapshot {
     v1::Snapshot {
         server_version: "0.1.0".to_owned(),
-        protocol: 1,
+        protocol: cloud_code_proto::PROTOCOL,
         host: "vps-1".to_owned(),
         operator: "jo".to_owned(),
         seq: 18_204,
