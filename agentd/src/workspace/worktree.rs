@@ -269,6 +269,7 @@ mod tests {
             path: workspace.task(&task).work(),
             branch: "cloud-code/1".to_owned(),
         };
+        fs::create_dir_all(worktree.path.parent().unwrap()).unwrap();
         workspace
             .fresh_worktree(&worktree, &base, None)
             .await
