@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
 use serde::Serialize;
 
 use report::Claim;
@@ -93,6 +94,27 @@ enum Line<'a> {
         kind: Option<&'a str>,
         text: &'a str,
     },
+}
+
+/// While it lives, who asks this program to stop has to wait: a step is done and remembered, or neither,
+/// as a coding CLI ends the tool that it is at. The waiting signal comes when this is dropped.
+struct Uninterrupted(SigSet);
+
+impl Uninterrupted {
+    fn begin() -> Self {
+        let mut asked = SigSet::empty();
+        asked.add(Signal::SIGINT);
+        asked.add(Signal::SIGTERM);
+        // Where it cannot be blocked, a step can be cut in two.
+        asked.thread_block().ok();
+        Self(asked)
+    }
+}
+
+impl Drop for Uninterrupted {
+    fn drop(&mut self) {
+        self.0.thread_unblock().ok();
+    }
 }
 
 /// Runs one turn. The arguments are `PROGRAM --prompt-file FILE (--session | --resume) ID`.
@@ -210,12 +232,14 @@ impl Turn {
             // What ends a turn in good order is behind us when the session goes on; what failed is
             // tried again.
             self.state.next += 1;
+            let whole = step.is_brief().then(Uninterrupted::begin);
             let done = self.step(step, index);
             if matches!(done, Err(Halt::Failed { .. })) {
                 self.state.next = index;
             }
             // As a real one writes its transcript: whoever is killed goes on from here.
             self.state.save();
+            drop(whole);
             done?;
         }
         Ok(())

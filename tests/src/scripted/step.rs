@@ -28,6 +28,23 @@ pub(super) enum Step<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// Whether it takes only a moment.
+    pub(super) fn is_brief(&self) -> bool {
+        match self {
+            Self::Say(_)
+            | Self::Write(_, _)
+            | Self::Append(_, _)
+            | Self::Commit(_)
+            | Self::Report(_)
+            | Self::Criteria(_)
+            | Self::Request { .. }
+            | Self::Block(_)
+            | Self::Fail { .. }
+            | Self::EndTurn => true,
+            Self::Run(_) | Self::Spend(_, _) | Self::WaitFor(_) | Self::Hang => false,
+        }
+    }
+
     /// The step that a line describes.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let (word, rest) = split(line.trim());
