@@ -150,15 +150,7 @@ impl Client {
         rest: &str,
         body: &B,
     ) -> Result<T, Failure> {
-        let call = Call {
-            method,
-            path: self.path(rest),
-            body: Some(encode(body)?),
-            if_none_match: None,
-            resource: Resource::Core,
-            access: Access::Write,
-        };
-        let reply = self.call(&call).await?;
+        let (call, reply) = self.written(method, rest, body).await?;
         decode(&call, &reply)
     }
 
@@ -170,6 +162,15 @@ impl Client {
         rest: &str,
         body: &B,
     ) -> Result<(), Failure> {
+        self.written(method, rest, body).await.map(|_answered| ())
+    }
+
+    async fn written<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        rest: &str,
+        body: &B,
+    ) -> Result<(Call<'_>, Reply), Failure> {
         let call = Call {
             method,
             path: self.path(rest),
@@ -178,7 +179,8 @@ impl Client {
             resource: Resource::Core,
             access: Access::Write,
         };
-        self.call(&call).await.map(|_reply| ())
+        let reply = self.call(&call).await?;
+        Ok((call, reply))
     }
 
     /// Who has this login now.
