@@ -49,6 +49,41 @@ fn dependencies(folder: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What the lock file of the fuzz targets says that a package of ours needs, if it knows the package.
+fn fuzzed(package: &str) -> Option<BTreeSet<String>> {
+    let lock: toml::Table = tree::text(Path::new("fuzz/Cargo.lock"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut packages = lock["package"].as_array().unwrap().iter();
+    let found = packages.find(|entry| entry["name"].as_str() == Some(package))?;
+    let needs = found["dependencies"].as_array().unwrap().iter();
+    // A version stands behind a name only where two of them are locked.
+    let name = |need: &toml::Value| need.as_str()?.split(' ').next().map(str::to_owned);
+    needs.map(name).collect()
+}
+
+/// They are a workspace of their own, so `--locked` refuses them when a crate of ours has got a
+/// dependency that only the other lock file knows.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_knows_what_our_crates_need() {
+    let known = CRATES
+        .iter()
+        .filter_map(|(folder, package, _)| Some((*folder, fuzzed(package)?)));
+    let known: Vec<_> = known.collect();
+    assert_eq!(known.len(), CRATES.len() - 1, "all but the tests");
+    for (folder, locked) in known {
+        let manifest = tree::manifest(folder);
+        for (name, need) in manifest["dependencies"].as_table().unwrap() {
+            let optional = need.get("optional").and_then(toml::Value::as_bool) == Some(true);
+            assert!(
+                optional || locked.contains(name),
+                "{folder} needs {name}: cargo metadata --manifest-path fuzz/Cargo.toml adds it"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_workspace_is_these_six_crates() {
     let workspace: toml::Table = tree::text(Path::new("Cargo.toml"))
