@@ -8,6 +8,7 @@ mod foreign;
 mod handover;
 mod limits;
 mod logs;
+mod modes;
 mod project;
 mod refusals;
 mod turns;

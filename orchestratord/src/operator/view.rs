@@ -401,6 +401,10 @@ pub fn agent(world: &World, agent: &Agent) -> v1::Agent {
         confined: docker,
         agentd_version: live.version,
         created_at_ms: agent.created_at.0,
+        workspace_mode: world
+            .project_config(&agent.project)
+            .map(|project| project.workspace_mode.as_str().into())
+            .unwrap_or_default(),
     }
 }
 

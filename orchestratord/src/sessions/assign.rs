@@ -99,6 +99,7 @@ impl Briefing {
                 .map(|kind| kind.to_string())
                 .unwrap_or_default(),
             earlier: execution.predecessor.as_ref().map(|by| earlier(by, task)),
+            workspace_mode: project.workspace_mode.as_str().into(),
         })
     }
 
