@@ -54,6 +54,7 @@ pub(crate) struct Earlier {
     pub(crate) from: Oid,
     pub(crate) summary: String,
     pub(crate) changes: Vec<String>,
+    pub(crate) pushed: bool,
 }
 
 /// The coding CLI to run.
@@ -158,6 +159,7 @@ impl TryFrom<v1::Earlier> for Earlier {
             coding_cli: earlier.coding_cli,
             summary: earlier.summary,
             changes: earlier.changes,
+            pushed: earlier.pushed,
         })
     }
 }
