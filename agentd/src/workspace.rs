@@ -56,6 +56,8 @@ pub(crate) enum WorkspaceError {
     NoBase { commit: String, reason: String },
     #[error("the file {0:?} of the home folder has no harmless path")]
     BadHomePath(String),
+    #[error("an isolated workspace holds task {0} already")]
+    NotFresh(String),
     #[error("the setup command failed: {0}")]
     Setup(String),
 }

@@ -16,11 +16,14 @@ pub enum WorkspaceMode {
     /// A repository of the task's own, copied from the agent's hot clone: whatever becomes of it
     /// touches no other task.
     CopyOnWrite,
+    /// A workstation of the task's own: made empty, without tools and caches of others, and thrown
+    /// away when the task needs it no more.
+    Isolated,
 }
 
 impl WorkspaceMode {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Shared, Self::CopyOnWrite];
+    pub const ALL: [Self; 3] = [Self::Shared, Self::Isolated, Self::CopyOnWrite];
 
     /// The word for it.
     #[must_use]
@@ -28,6 +31,7 @@ impl WorkspaceMode {
         match self {
             Self::Shared => "shared",
             Self::CopyOnWrite => "copy_on_write",
+            Self::Isolated => "isolated",
         }
     }
 
@@ -35,7 +39,8 @@ impl WorkspaceMode {
     #[must_use]
     pub fn is_copied(self) -> bool {
         match self {
-            Self::Shared => false,
+            // Nobody else ever comes to the clone of an isolated workstation.
+            Self::Shared | Self::Isolated => false,
             Self::CopyOnWrite => true,
         }
     }
@@ -49,7 +54,7 @@ impl FromStr for WorkspaceMode {
         found.ok_or_else(|| BadName {
             kind: "workspace mode",
             text: text.chars().take(80).collect(),
-            rule: "one of shared, copy_on_write",
+            rule: "one of shared, isolated, copy_on_write",
         })
     }
 }

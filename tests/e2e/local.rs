@@ -8,7 +8,7 @@ mod foreign;
 mod handover;
 mod limits;
 mod logs;
-mod modes;
+pub(super) mod modes;
 mod project;
 mod refusals;
 mod turns;

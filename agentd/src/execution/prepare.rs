@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cloud_code_domain::log::LogLevel;
 use cloud_code_domain::report::ReportStatus;
+use cloud_code_domain::workspace::WorkspaceMode;
 use tokio::time::Instant;
 
 use super::scene::Scene;
@@ -26,6 +27,7 @@ pub(crate) enum Prepared {
 
 /// Makes everything that the first turn needs.
 pub(crate) async fn prepare(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
+    alone(scene)?;
     match base(scene).await? {
         Prepared::Ready => {}
         stopped @ Prepared::Stopped(_) => return Ok(stopped),
@@ -37,6 +39,18 @@ pub(crate) async fn prepare(scene: &mut Scene) -> Result<Prepared, ExecutionErro
     scene.remember();
     scene.send_report().await?;
     set_up(scene).await
+}
+
+/// Nothing of another task is in an isolated workspace, whatever the host believes.
+fn alone(scene: &Scene) -> Result<(), WorkspaceError> {
+    let task = scene.job.execution.task.as_str();
+    let mut others = scene.parts.workspace.worktrees().into_iter();
+    match others.find(|other| other != task) {
+        Some(other) if scene.job.mode == WorkspaceMode::Isolated => {
+            Err(WorkspaceError::NotFresh(other))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Fetches the base where the hot clone lacks it. The host may take its time; a stop ends it.

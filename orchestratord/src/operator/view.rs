@@ -15,6 +15,7 @@ use cloud_code_domain::execution::{Execution, ExecutionState};
 use cloud_code_domain::limit::{Amount, Measure};
 use cloud_code_domain::report::{CriterionStatus, Report};
 use cloud_code_domain::task::{BlockedReason, Task, TaskState, possible_actions, waiting_sentence};
+use cloud_code_domain::tenancy::Tenancy;
 use cloud_code_domain::time::Timestamp;
 use cloud_code_proto::v1;
 
@@ -365,10 +366,12 @@ pub fn agent(world: &World, agent: &Agent) -> v1::Agent {
         AgentState::Working(execution) => (Some(execution), stuck),
         AgentState::Recreating(why) if stuck.is_empty() => (None, why.clone()),
         AgentState::Recreating(_) => (None, stuck),
-        AgentState::Provisioning
-        | AgentState::Idle
-        | AgentState::Maintenance
-        | AgentState::Retired => (None, stuck),
+        AgentState::Idle => match &agent.tenancy {
+            // It has nothing to do, and others wait all the same.
+            Tenancy::Of(task) if stuck.is_empty() => (None, format!("kept for task {task}")),
+            Tenancy::Of(_) | Tenancy::Open | Tenancy::Fresh | Tenancy::Over => (None, stuck),
+        },
+        AgentState::Provisioning | AgentState::Maintenance | AgentState::Retired => (None, stuck),
     };
     let docker = world.config.agents.runtime == RuntimeKind::Docker;
     let image = world

@@ -114,8 +114,9 @@ impl Spares {
             let state = self.state();
             (state.base.clone(), state.mode)
         };
-        // A copy has a repository of its own, which no worktree of the clone turns into.
-        if mode.is_copied() {
+        // A copy has a repository of its own, which no worktree of the clone turns into; and to an
+        // isolated workspace nobody else comes.
+        if mode != WorkspaceMode::Shared {
             return Ok(());
         }
         let Some(commit) = worth_making(workspace, last).await? else {
