@@ -195,11 +195,17 @@ async fn with_workspaces(engine: &Engine, runtime: &dyn Runtime, all: Vec<Agent>
 }
 
 async fn removed(engine: &Engine, runtime: &dyn Runtime, agent: &AgentId) -> bool {
-    if let Err(trouble) = runtime.purge(agent).await {
-        tracing::warn!(agent_id = %agent, %trouble, "a workspace that is over is not removed yet");
-        stuck(engine, agent.clone(), &trouble).await;
-        return false;
+    match runtime.purge(agent).await {
+        Ok(()) => told_removed(engine, agent).await,
+        Err(trouble) => {
+            tracing::warn!(agent_id = %agent, %trouble, "a workspace is not removed yet");
+            stuck(engine, agent.clone(), &trouble).await;
+            false
+        }
     }
+}
+
+async fn told_removed(engine: &Engine, agent: &AgentId) -> bool {
     failpoint!("fleet::purged");
     tracing::info!(agent_id = %agent, "a workspace was thrown away");
     let agent = agent.clone();
