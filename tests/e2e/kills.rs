@@ -5,6 +5,7 @@ mod failpoints;
 mod frozen;
 mod handover;
 mod programs;
+mod sessions;
 
 use anyhow::{Result, ensure};
 use cloud_code_tests::cluster::Cluster;

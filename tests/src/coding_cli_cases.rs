@@ -47,11 +47,18 @@ pub fn cases(directory: &Path) -> Vec<Case> {
         ..claude_code.clone()
     };
     let codex = CodingCli::codex(directory);
-    let mut cases = vec![Case {
-        name: "claude_code_presents_a_subscription_as_such".into(),
-        cli: subscribed,
-        check: |cli| Box::pin(presents_a_subscription(cli)),
-    }];
+    let mut cases = vec![
+        Case {
+            name: "claude_code_presents_a_subscription_as_such".into(),
+            cli: subscribed,
+            check: |cli| Box::pin(presents_a_subscription(cli)),
+        },
+        Case {
+            name: "claude_code_keeps_a_session_that_nobody_heard_of".into(),
+            cli: claude_code.clone(),
+            check: |cli| Box::pin(warm::keeps_a_session_that_nobody_heard_of(cli)),
+        },
+    ];
     for (name, cli) in [
         ("claude_code", &claude_code),
         ("codex", &codex),

@@ -88,11 +88,8 @@ impl Adapter for Codex {
 
     fn usage_from_files(&self, spec: &RunSpec, session: &str) -> Option<Usage> {
         let folder = spec.home.join(".codex/sessions");
-        usage(&transcript::records(
-            &folder,
-            3,
-            &format!("{session}.jsonl"),
-        ))
+        let records = transcript::records(&folder, 3, &format!("{session}.jsonl"));
+        usage(&records.collect::<Vec<_>>())
     }
 }
 

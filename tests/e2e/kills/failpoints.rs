@@ -45,12 +45,14 @@ const FAILPOINTS: [(&str, &str); 25] = [
 ];
 
 /// Each failpoint of agentd.
-const OF_AGENTD: [(&str, &str); 10] = [
+const OF_AGENTD: [(&str, &str); 12] = [
     ("agentd::base_kept", "return"),
+    ("agentd::cli_started", "return"),
     ("agentd::end_after", "return"),
     ("agentd::end_before", "return"),
     ("agentd::report_parse", "return"),
     ("agentd::result_kept", "return"),
+    ("agentd::session_chosen", "return"),
     ("agentd::spool_ack", "2*off->return"),
     ("agentd::spool_trim", "return"),
     ("agentd::spool_write", "3*off->return"),
