@@ -2,6 +2,7 @@
 //! runs the real program.
 
 mod acp;
+pub mod limit;
 mod warm;
 pub mod whole;
 

@@ -275,12 +275,13 @@ async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protoc
     request.prompt.clone_from(&ask.prompt);
     let (fault, answer) = {
         let mut script = lock(&shared.script);
+        let answer = Answer::compose(&script, &ask);
         let fault = if script.accepts(request.key()) {
-            script.take_fault()
+            script.take_fault(answer.ends_turn())
         } else {
             Some(Fault::status(401))
         };
-        (fault, Answer::compose(&script, &ask))
+        (fault, answer)
     };
     match fault {
         Some(Fault::Status {
