@@ -14,7 +14,6 @@ mod workstations;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cloud_code_tests::docker_checks::Image;
 use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, Wanted};
 use cloud_code_tests::model::Script;
 use cloud_code_tests::static_agentd::static_agentd;
@@ -45,7 +44,7 @@ fn installed(
     script: Script,
     test: impl AsyncFnOnce(&mut DockerCluster) -> Result<()> + Send + 'static,
 ) -> Trial {
-    let look = async || Image::Backend.look(demand()).await;
+    let look = async move || cli.image().look(demand()).await;
     trial(name, demand(), look, async move |image| {
         let wanted = Wanted {
             cli,

@@ -2,7 +2,7 @@
 //! repository, except for the two services.
 //!
 //! ```text
-//!  forge ◀──▶ orchestratord ◀── one socket ──▶ container [ agentd ─▶ claude | codex | aider ]
+//!  forge ◀──▶ orchestratord ◀── one socket ──▶ container [ agentd ─▶ a coding CLI ]
 //!                  │
 //!                  └──▶ model server, on the host's loopback: no container reaches it by itself
 //! ```

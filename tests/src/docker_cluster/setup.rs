@@ -7,6 +7,7 @@ use anyhow::Result;
 use orchestratord::app::HostKey;
 
 use super::{PROJECT, Wanted};
+use crate::docker_checks::Image;
 use crate::forge::{self, Forge};
 use crate::model::ModelServer;
 
@@ -15,7 +16,7 @@ pub const PROVIDER_KEY: &str = "sk-the-key-of-the-provider-stays-on-the-host";
 /// What opens the forge. It stays on the host.
 pub const PUSH_TOKEN: &str = forge::TOKEN;
 
-/// A coding CLI of the backend image.
+/// A coding CLI in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainedCli {
     /// With the Messages API.
@@ -24,6 +25,12 @@ pub enum ContainedCli {
     Codex,
     /// With Chat Completions.
     Aider,
+    /// With Messages, driven over the Agent Client Protocol.
+    Opencode,
+    /// With Chat Completions, driven over the Agent Client Protocol.
+    Qwen,
+    /// With Chat Completions, driven over the Agent Client Protocol.
+    Copilot,
 }
 
 impl ContainedCli {
@@ -34,22 +41,34 @@ impl ContainedCli {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
             Self::Aider => "aider",
+            Self::Opencode => "opencode",
+            Self::Qwen => "qwen",
+            Self::Copilot => "copilot",
+        }
+    }
+
+    /// The image that has it.
+    #[must_use]
+    pub fn image(self) -> Image {
+        match self {
+            Self::ClaudeCode | Self::Codex | Self::Aider => Image::Backend,
+            Self::Opencode | Self::Qwen | Self::Copilot => Image::Acp,
         }
     }
 
     fn provider(self) -> &'static str {
         match self {
-            Self::ClaudeCode => "anthropic",
-            Self::Codex | Self::Aider => "openai",
+            Self::ClaudeCode | Self::Opencode => "anthropic",
+            Self::Codex | Self::Aider | Self::Qwen | Self::Copilot => "openai",
         }
     }
 
     /// A model that the shipped table has a price for.
     fn model(self) -> &'static str {
         match self {
-            Self::ClaudeCode => "claude-sonnet-4-5",
+            Self::ClaudeCode | Self::Opencode => "claude-sonnet-4-5",
             Self::Codex => "gpt-5.5",
-            Self::Aider => "gpt-4o",
+            Self::Aider | Self::Qwen | Self::Copilot => "gpt-4o",
         }
     }
 }
