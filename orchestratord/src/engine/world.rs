@@ -226,7 +226,7 @@ impl World {
         }
         let state = next.name().as_str();
         self.record_move(actor, Subject::Task(id.to_string()), kind, detail, state);
-        self.change_task(id, |task| task.state = next);
+        self.change_task(id, |task| task.enter(next));
         self.entered(id);
         Ok(true)
     }
