@@ -29,17 +29,26 @@ fn waits_for_agent(world: &World, task: &Task) -> String {
 /// Why a task waits or what it does, and until when, where that is known.
 pub(super) fn state_detail(world: &World, task: &Task) -> (String, Option<i64>) {
     if let TaskState::Publishing(_) = task.state
-        && let Some((why, until)) = ["publish", "open"]
-            .iter()
-            .find_map(|kind| world.held_up(kind, task))
+        && let Some((why, until)) = publishing_detail(world, task)
     {
-        return (format!("{}: {why}", waiting_sentence(task)), Some(until.0));
+        return (format!("{}: {why}", waiting_sentence(task)), until);
     }
     if task.state != TaskState::Pending {
         return (waiting_sentence(task), None);
     }
     let (detail, until) = pending_detail(world, task);
     (format!("{detail}{}", no_such_issues(world, task)), until)
+}
+
+/// What keeps a result from being checked, pushed and opened.
+fn publishing_detail(world: &World, task: &Task) -> Option<(String, Option<i64>)> {
+    let publish = world.effects.get(&format!("publish/{}", task.id));
+    if let Some(agent) = publish.and_then(|record| world.awaited(&record.effect)) {
+        return Some((format!("agent {agent} is not connected"), None));
+    }
+    let mut kinds = ["publish", "open"].iter();
+    let (why, until) = kinds.find_map(|kind| world.held_up(kind, task))?;
+    Some((why.to_owned(), Some(until.0)))
 }
 
 /// What a task names as its dependency and is no issue: it is not waited for.
