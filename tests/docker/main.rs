@@ -8,6 +8,7 @@
 mod confinement;
 mod faults;
 mod git_vectors;
+mod isolated;
 mod issues;
 mod workstations;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         workstations::trials(),
         confinement::trials(),
         issues::trials(),
+        isolated::trials(),
         faults::trials(),
         git_vectors::trials(),
     ];

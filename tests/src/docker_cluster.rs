@@ -175,6 +175,28 @@ impl DockerCluster {
         Ok(std::fs::write(path, lines.join("\n"))?)
     }
 
+    /// The project wants this workspace mode from the next start on.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be changed.
+    pub fn want_mode(&self, mode: &str) -> Result<()> {
+        let path = self.root.path().join("orchestratord.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let project = "[[projects]]\n";
+        let wanted = format!("{project}workspace_mode = \"{mode}\"\n");
+        Ok(std::fs::write(path, text.replace(project, &wanted))?)
+    }
+
+    /// Names of the volumes of this installation.
+    ///
+    /// # Errors
+    /// Where the engine cannot be asked.
+    pub async fn volumes(&self) -> Result<Vec<String>> {
+        let ours = format!("name=cc-{}-", self.cluster);
+        let all = engine(&["volume", "ls", "--quiet", "--filter", &ours]).await?;
+        Ok(all.lines().map(str::to_owned).collect())
+    }
+
     /// Containers of this installation, whatever state they are in.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod issue;
 mod issue_gone;
 mod operator;
 mod task;
+mod tenancy;
 
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::id::ProjectName;
@@ -52,6 +53,7 @@ impl World {
             Input::TaskCleaned { agent, task } => self.task_cleaned(&agent, &task),
             Input::CredentialHeld { agent, request } => self.credential_held(&agent, &request),
             Input::FleetObserved { down } => self.fleet_observed(down),
+            Input::WorkspaceRemoved { agent } => self.workspace_removed(&agent),
             Input::FleetAsked { trouble } => self.fleet_asked(trouble),
             Input::WorkstationStuck { agent, why } => self.workstation_stuck(&agent, &why),
             Input::CallOpened {
@@ -94,6 +96,7 @@ impl World {
 
     /// What follows from a group of inputs as a whole: placement, and finished tasks leave memory.
     pub(crate) fn follow_up(&mut self) {
+        self.settle_tenancies();
         self.schedule();
         self.retire_finished();
     }

@@ -99,6 +99,11 @@ pub enum Input {
         /// Agents whose workstation does not run, with the reason.
         down: Vec<(AgentId, String)>,
     },
+    /// The workspace of an agent was removed, and all that ran there.
+    WorkspaceRemoved {
+        /// Whose it was.
+        agent: AgentId,
+    },
     /// The runtime was asked what runs.
     FleetAsked {
         /// Why the runtime does not say what runs; none where it does.
@@ -417,6 +422,7 @@ impl Input {
             | Self::CredentialHeld { .. }
             | Self::FleetObserved { .. }
             | Self::FleetAsked { .. }
+            | Self::WorkspaceRemoved { .. }
             | Self::WorkstationStuck { .. }
             | Self::CallOpened { .. }
             | Self::CallSettled { .. }

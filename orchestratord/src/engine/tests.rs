@@ -9,6 +9,7 @@ mod flow;
 mod golden;
 mod gone;
 mod heartbeats;
+mod isolated;
 mod limits;
 
 use cloud_code_domain::agent::AgentState;

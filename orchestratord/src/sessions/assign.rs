@@ -98,7 +98,11 @@ impl Briefing {
                 .agent_type
                 .map(|kind| kind.to_string())
                 .unwrap_or_default(),
-            earlier: execution.predecessor.as_ref().map(|by| earlier(by, task)),
+            earlier: execution
+                .predecessor
+                .as_ref()
+                .map(|by| earlier(by, execution, task)),
+            workspace_mode: project.workspace_mode.as_str().into(),
         })
     }
 
@@ -132,13 +136,15 @@ impl Briefing {
     }
 }
 
-fn earlier(by: &Predecessor, task: &Task) -> v1::Earlier {
+fn earlier(by: &Predecessor, execution: &Execution, task: &Task) -> v1::Earlier {
     v1::Earlier {
         agent: by.agent.to_string(),
         coding_cli: by.coding_cli.to_string(),
         from: by.from.to_string(),
         summary: task.report.summary.clone().unwrap_or_default(),
         changes: task.report.changes_summary.clone(),
+        // A worktree that is kept may hold more.
+        pushed: !execution.resume && by.from == execution.base,
     }
 }
 

@@ -11,6 +11,7 @@ use cloud_code_tests::kill_loop;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::super::PROGRAMS;
+use super::super::local::modes::DIES_AT;
 
 /// Installations that run at once.
 const AT_ONCE: usize = 4;
@@ -91,8 +92,10 @@ fn every_failpoint_is_one_that_it_dies_at() -> Result<()> {
     }
     let tables = FAILPOINTS.iter().chain(&OF_AGENTD).map(|(name, _)| *name);
     // Those around the engine's calls are reached where there is an engine.
+    let isolated = DIES_AT.split_once('=').map(|(name, _)| name);
     let reached: BTreeSet<String> = tables
         .chain(FAILPOINTS_OF_DOCKER)
+        .chain(isolated)
         .map(str::to_owned)
         .collect();
     let missed: Vec<&String> = there.difference(&reached).collect();

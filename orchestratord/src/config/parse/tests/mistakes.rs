@@ -70,6 +70,8 @@ pub(super) const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("tracker = \"github\"", "tracker = \"github\"\ndefault_agent_type = \"devops\"", "projects[0].default_agent_type", "[agents.types.devops]"),
     ("tracker = \"github\"", "tracker = \"github\"\npreferred_agents = { bug = \"backend\" }", "projects[0].preferred_agents.bug", "bugfix"),
     ("tracker = \"github\"", "tracker = \"github\"\ncoding_cli = \"cluade\"", "projects[0].coding_cli", "did you mean \"claude\""),
+    ("tracker = \"github\"", "tracker = \"github\"\nworkspace_mode = \"copied\"", "projects[0].workspace_mode", "one of \"shared\", \"isolated\", \"copy_on_write\""),
+    ("tracker = \"github\"", "tracker = \"github\"\nworkspace_mode = \"copy_on_wriet\"", "projects[0].workspace_mode", "did you mean \"copy_on_write\""),
     ("tracker = \"github\"", "tracker = \"github\"\nhome_seed = \"/nowhere\"", "projects[0].home_seed", "no folder"),
     ("tracker = \"github\"", "tracker = \"github\"\ncost_limit_usd = -1.0", "projects[0].cost_limit_usd", "above 0"),
     ("tracker = \"github\"", "tracker = \"github\"\ntoken_limit = 0", "projects[0].token_limit", "whole number from 1"),
