@@ -14,6 +14,23 @@ pub enum Provider {
     Anthropic,
     /// OpenAI Responses and Chat Completions.
     Openai,
+    /// Google's Generative Language API.
+    Google,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Anthropic, Self::Openai, Self::Google];
+
+    /// Its word in configurations, on the wire and in the gateway's paths.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Openai => "openai",
+            Self::Google => "google",
+        }
+    }
 }
 
 /// How an account's secret is presented.

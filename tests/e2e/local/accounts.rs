@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use cloud_code_domain::cost::Usage;
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
-use cloud_code_tests::cluster::{PATIENCE, Setting, secret_file};
+use cloud_code_tests::cluster::{PATIENCE, PROVIDER_KEY, Setting, secret_file};
 use cloud_code_tests::model::{Fault, Script, Step};
 
 use super::{Scene, ends, refusal, script};
@@ -17,11 +17,11 @@ const STEPS: &str = "append log.txt begun\ncommit Begin\nspend scripted-model 10
     append log.txt ended\ncommit End";
 const NEW_KEY: &str = "sk-canary-another-key-0123456789abcdef";
 
-/// Three coding CLIs on two accounts, each with a project of its own.
+/// Three coding CLIs on three accounts, one of each kind, each with a project of its own.
 const CLIS: [(&str, &str); 3] = [
     ("claude-code", "scripted"),
     ("codex", "other"),
-    ("aider", "other"),
+    ("gemini", "googles"),
 ];
 /// Seconds until the reset; long beside the time in which all tasks are seen to wait for it.
 const FAR: &str = "35";
@@ -30,6 +30,12 @@ fn three_clis() -> Setting {
     let mut rest = r#"
 [accounts.other]
 kind = "openai"
+patience_seconds = 1
+base_url = "{model}"
+secret_file = "{root}/provider.key"
+
+[accounts.googles]
+kind = "google"
 patience_seconds = 1
 base_url = "{model}"
 secret_file = "{root}/provider.key"
@@ -162,7 +168,7 @@ async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_
         begun += usize::from(!scene.0.operator()?.task(task).await?.executions.is_empty());
     }
     let asked = scene.0.model().calls().len();
-    assert!(asked >= 2, "both accounts were tried");
+    assert!(asked >= 3, "every account was tried");
     assert!(asked <= begun, "each turn ends with its first refusal");
 
     // Who is parked is not forgotten, and nobody tries before the reset.
@@ -186,6 +192,10 @@ async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_
     assert_eq!(resumed, begun, "what had begun went on in its session");
     let calls = scene.0.model().calls().len();
     assert_eq!(calls, asked + tasks.len(), "no thought was paid twice");
+    for call in scene.0.model().calls() {
+        assert_eq!(call.key(), PROVIDER_KEY);
+        assert!(!call.path.contains("key="), "{}", call.path);
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What is spent from and for: accounts and projects, with what they have spent today.
 
-use cloud_code_domain::account::{Authorisation, Parking, Provider};
+use cloud_code_domain::account::{Authorisation, Parking};
 use cloud_code_domain::id::AccountName;
 use cloud_code_proto::v1;
 
@@ -24,12 +24,7 @@ pub fn account(world: &World, name: &AccountName) -> v1::Account {
         .filter(|row| row.day == today && row.account == *name);
     v1::Account {
         name: name.to_string(),
-        kind: config
-            .map_or("", |config| match config.kind {
-                Provider::Anthropic => "anthropic",
-                Provider::Openai => "openai",
-            })
-            .into(),
+        kind: config.map_or("", |config| config.kind.as_str()).into(),
         auth: config
             .map_or("", |config| match config.auth {
                 Authorisation::ApiKey => "api_key",
