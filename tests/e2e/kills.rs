@@ -5,6 +5,7 @@ mod failpoints;
 mod frozen;
 mod handover;
 mod programs;
+mod slow_disk;
 
 use anyhow::{Result, ensure};
 use cloud_code_tests::cluster::Cluster;

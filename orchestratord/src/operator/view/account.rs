@@ -6,7 +6,7 @@ use cloud_code_proto::v1;
 
 use super::spent;
 use crate::config::{ProjectConfig, TrackerConfig};
-use crate::engine::World;
+use crate::engine::{EffectRecord, World};
 
 /// An account.
 #[must_use]
@@ -44,6 +44,16 @@ pub fn account(world: &World, name: &AccountName) -> v1::Account {
     }
 }
 
+/// Why something of a project that no task's state waits for is put off: a comment, a merge.
+fn put_off(world: &World, config: &ProjectConfig) -> Option<String> {
+    let of_project = |record: &&EffectRecord| {
+        let task = record.effect.task().and_then(|task| world.tasks.get(task));
+        task.is_some_and(|task| task.project == config.name)
+    };
+    let mut records = world.effects.values().filter(of_project);
+    records.find_map(|record| record.last_error.clone())
+}
+
 /// A project.
 #[must_use]
 pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
@@ -54,6 +64,7 @@ pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
         .take_while(|(key, _)| key.starts_with(&inspect))
         .find_map(|(_, record)| record.last_error.clone())
         .or_else(|| world.troubles.get(&config.name).cloned())
+        .or_else(|| put_off(world, config))
         .unwrap_or_default();
     let today = world.spent_today(&config.name);
     v1::Project {
