@@ -169,7 +169,36 @@ impl World {
             let subject = Subject::Project(project.to_string());
             self.record(EventActor::Engine, subject, kind, detail);
         }
+        if before.is_some() && !self.troubles.contains_key(project) {
+            self.tracker_is_back(project);
+        }
         Reply::Ok
+    }
+
+    /// What was put off while a tracker was out of order is made now.
+    fn tracker_is_back(&mut self, project: &ProjectName) {
+        let (now, tasks) = (self.now, &self.tasks);
+        let of_project = |effect: &Effect| match effect {
+            Effect::Inspect { project: of, .. } => of == project,
+            Effect::Prepare { .. }
+            | Effect::Bring { .. }
+            | Effect::Publish { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. }
+            | Effect::NotifyRequest { .. } => {
+                let task = effect.task().and_then(|task| tasks.get(task));
+                task.is_some_and(|task| task.project == *project)
+            }
+        };
+        for (key, record) in &mut self.effects {
+            if record.is_held_up_by_a_tracker(now) && of_project(&record.effect) {
+                record.not_before = now;
+                self.changes.effects.insert(key.clone());
+            }
+        }
     }
 
     fn disk_free(&mut self, free: u64) -> Reply {

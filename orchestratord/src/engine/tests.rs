@@ -9,6 +9,7 @@ mod golden;
 mod gone;
 mod heartbeats;
 mod limits;
+mod outages;
 
 use cloud_code_domain::agent::AgentState;
 use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};

@@ -15,21 +15,25 @@ use tokio::time::Instant;
 
 use super::{LABEL, PROGRAMS, script};
 
-/// Every door: a method, and what is in its paths.
-const DOORS: [(&str, &str); 13] = [
-    ("GET", "/issues/events"),
-    ("GET", "/issues/1"),
-    ("GET", "/collaborators/"),
-    ("POST", "/graphql"),
-    ("GET", "/comments"),
-    ("POST", "/comments"),
-    ("PATCH", "/comments/"),
-    ("GET", "/pulls"),
-    ("POST", "/pulls"),
-    ("PUT", "/merge"),
-    ("GET", "/info/refs"),
-    ("POST", "/git-upload-pack"),
-    ("POST", "/git-receive-pack"),
+/// Every door: a method, and the end of its paths. An issue's number is 1, its pull request's 2.
+const DOORS: [(&str, &str); 17] = [
+    ("GET", "/issues$"),
+    ("GET", "/issues/1$"),
+    ("GET", "/issues/1/events$"),
+    ("GET", "/permission$"),
+    ("POST", "/graphql$"),
+    ("GET", "/blocked_by$"),
+    ("GET", "/issues/1/comments$"),
+    ("GET", "/reviews$"),
+    ("POST", "/comments$"),
+    ("PATCH", "/issues/comments/"),
+    ("GET", "/pulls$"),
+    ("POST", "/pulls$"),
+    ("GET", "/pulls/2$"),
+    ("PUT", "/merge$"),
+    ("GET", "/info/refs$"),
+    ("POST", "/git-upload-pack$"),
+    ("POST", "/git-receive-pack$"),
 ];
 /// A hanging call is given up after half a minute, and made again after a pause; some doors are come to
 /// by way of others.
@@ -84,7 +88,9 @@ impl Door {
 
     /// Waits until the task is done, with one of everything.
     async fn ends_well(&mut self, cluster: &Cluster) -> Result<()> {
-        let task = self.until("its end", cluster, async |task, _| task.state == "completed");
+        let task = self.until("its end", cluster, async |task, _| {
+            task.state == "completed"
+        });
         let task = task.await?;
         let executions = cluster.operator()?.task(&task.id).await?.executions;
         let states: Vec<&str> = executions.iter().map(|one| one.state.as_str()).collect();
@@ -93,7 +99,10 @@ impl Door {
             let mut own = self.forge.comments(1);
             own.retain(|comment| comment.author == OWN_LOGIN);
             ensure!(own.len() <= 1, "{own:?}");
-            Ok(own.iter().any(|one| one.body.contains("done")).then_some(()))
+            Ok(own
+                .iter()
+                .any(|one| one.body.contains("done"))
+                .then_some(()))
         })
         .await?;
         let pulls = self.forge.pull_requests();
@@ -126,10 +135,12 @@ impl Door {
         }
     }
 
-    /// The operator sees what is waited for; when the door opens, all goes on.
+    /// The operator sees what is waited for, where it is not found that the call was taken; when the door
+    /// opens, all goes on.
     async fn outlives(&mut self, cluster: &Cluster) -> Result<()> {
         let waits = async |task: &v1::Task, project: &v1::Project| {
-            task.waits_until_ms.is_some() || !project.warning.is_empty()
+            let shown = task.waits_until_ms.is_some() || !project.warning.is_empty();
+            shown || task.state == "completed"
         };
         self.until("a warning", cluster, waits).await?;
         self.forge.mend();
@@ -177,11 +188,27 @@ async fn a_door_of_github_that_hangs_holds_up_what_needs_it_and_nothing_else() -
         }
     });
     try_join_all(outlived).await?;
+    for (door, (method, part)) in hanging.iter().zip(DOORS) {
+        let asked = door.forge.requests();
+        let came = asked.iter().any(|request| is_at(request, method, part));
+        ensure!(came, "nobody comes to {method} {part}");
+    }
     for request in well.forge.requests() {
-        let known = DOORS.iter().any(|(method, part)| {
-            request.starts_with(method) && request.contains(part)
-        });
+        let known = DOORS
+            .iter()
+            .any(|(method, part)| is_at(&request, method, part));
         ensure!(known, "{request} is at no door of the table");
     }
     Ok(())
+}
+
+/// Whether a request is at a door, of whichever number.
+fn is_at(request: &str, method: &str, part: &str) -> bool {
+    let unnumbered = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let (request, part) = (unnumbered(request), unnumbered(part));
+    let inside = match part.strip_suffix('$') {
+        Some(end) => request.ends_with(end),
+        None => request.contains(&part),
+    };
+    inside && request.starts_with(method)
 }

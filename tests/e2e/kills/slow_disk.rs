@@ -27,7 +27,9 @@ async fn a_disk_that_takes_seconds_loses_no_agent_and_doubles_nothing() -> Resul
     let states: Vec<&str> = executions.iter().map(|one| one.state.as_str()).collect();
     ensure!(states == ["succeeded"], "{executions:#?}");
     let (lines, _) = cluster.operator()?.log(&task).await?;
-    let begun = lines.iter().filter(|line| line.contains("I am the scripted coding CLI"));
+    let begun = lines
+        .iter()
+        .filter(|line| line.contains("I am the scripted coding CLI"));
     ensure!(begun.count() == 1, "{lines:#?}");
     Ok(())
 }

@@ -217,7 +217,8 @@ impl Counts {
 
     async fn count_workstations(&mut self, installation: &impl Installation) -> Result<()> {
         let quiet = asked_until("nothing but the workstations", async || {
-            let wrong = installation.left_behind().await?.len() + installation.misplaced().await?.len();
+            let wrong =
+                installation.left_behind().await?.len() + installation.misplaced().await?.len();
             Ok((wrong == 0).then_some(()))
         });
         if quiet.await.is_err() {
@@ -225,7 +226,10 @@ impl Counts {
                 self.wrong("processes left behind", process);
             }
             for part in installation.misplaced().await? {
-                self.wrong("parts of workstations missing, doubled or left behind", part);
+                self.wrong(
+                    "parts of workstations missing, doubled or left behind",
+                    part,
+                );
             }
         }
         Ok(())
@@ -254,7 +258,12 @@ impl fmt::Display for Counts {
             .iter()
             .map(|(victim, number)| format!("{number} {victim}"))
             .collect();
-        writeln!(f, "{:>6}  kills and stops: {}", self.kills(), victims.join(", "))?;
+        writeln!(
+            f,
+            "{:>6}  kills and stops: {}",
+            self.kills(),
+            victims.join(", ")
+        )?;
         writeln!(
             f,
             "{:>6}  issues, in {} executions",

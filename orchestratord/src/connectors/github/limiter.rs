@@ -404,8 +404,16 @@ mod tests {
             place.unwrap().call(std::future::pending::<()>()).await;
         };
         let others = async {
-            let read = limiter.read(Resource::Core).await.unwrap().call(async { 1 });
-            let write = limiter.write(Resource::Core).await.unwrap().call(async { 2 });
+            let read = limiter
+                .read(Resource::Core)
+                .await
+                .unwrap()
+                .call(async { 1 });
+            let write = limiter
+                .write(Resource::Core)
+                .await
+                .unwrap()
+                .call(async { 2 });
             (read.await, write.await)
         };
         let answered = tokio::select! {

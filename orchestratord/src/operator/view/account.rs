@@ -12,11 +12,14 @@ use crate::engine::{EffectRecord, World};
 #[must_use]
 pub fn account(world: &World, name: &AccountName) -> v1::Account {
     let config = world.config.accounts.get(name);
-    let (parking, until) = match world.parking(name) {
-        None => ("", None),
-        Some(Parking::UsageLimit { until }) => ("usage_limit", Some(until.0)),
-        Some(Parking::LogInAgain) => ("log_in_again", None),
+    let parked = world.parking(name);
+    let parking = match parked {
+        None => "",
+        Some(Parking::UsageLimit { .. }) => "usage_limit",
+        Some(Parking::NoAnswer { .. }) => "no_answer",
+        Some(Parking::LogInAgain) => "log_in_again",
     };
+    let until = parked.and_then(Parking::until).map(|until| until.0);
     let today = world.now.day();
     let rows = world
         .spend
