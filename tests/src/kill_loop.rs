@@ -39,8 +39,6 @@ use random::Random;
 
 /// A limit that lasts longer parks the account.
 const PARKS: &str = "patience_seconds = 1";
-/// Between two kills at most.
-const PAUSE: Duration = Duration::from_millis(900);
 
 /// How long to kill.
 #[derive(Debug, Clone, Parser)]
@@ -220,7 +218,8 @@ async fn harmed(
         if plan.accounts {
             limit_now_and_then(installation.model(), random);
         }
-        let pause = Duration::from_millis(random.below(millis(PAUSE)));
+        let pause = random.below(millis(installation.pause()));
+        let pause = Duration::from_millis(pause);
         tokio::time::sleep(pause).await;
         harm::harm(installation, plan.stops_only, random, &mut counts).await?;
     }

@@ -142,6 +142,11 @@ impl Installation for DockerCluster {
         self.operator()
     }
 
+    fn pause(&self) -> Duration {
+        // A killed container loses its execution, and each pause of the task is longer than the last.
+        Duration::from_secs(4)
+    }
+
     fn text(&self, _number: usize, _calls: u64) -> String {
         "Please.".to_owned()
     }

@@ -1,6 +1,7 @@
 //! What the kill loop needs of an installation, whatever its workstations are.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
@@ -60,6 +61,9 @@ pub(super) trait Installation {
 
     /// The operator of the running orchestratord.
     fn operator(&self) -> Result<&Operator>;
+
+    /// Between two harms at most: most turns come to their end in it.
+    fn pause(&self) -> Duration;
 
     /// The text of an issue whose pull request adds `file-NUMBER.txt`, with so many model calls.
     fn text(&self, number: usize, calls: u64) -> String;

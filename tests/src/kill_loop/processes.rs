@@ -1,6 +1,7 @@
 //! An installation whose workstations are processes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use nix::sys::signal::Signal;
@@ -67,6 +68,10 @@ impl Installation for Processes {
 
     fn operator(&self) -> Result<&Operator> {
         self.cluster.operator()
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(900)
     }
 
     fn text(&self, number: usize, calls: u64) -> String {
