@@ -1,5 +1,6 @@
 //! The engine as its senders see it: real store, real thread, a clock of the test's.
 
+mod away;
 mod backend;
 mod bench;
 mod clock;

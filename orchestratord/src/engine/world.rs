@@ -384,6 +384,40 @@ impl World {
         self.changes.effects.insert(key);
     }
 
+    /// The agent that an effect has to hear from: what it committed can only be had from itself.
+    fn source(&self, effect: &Effect) -> Option<&AgentId> {
+        match effect {
+            Effect::Bring { execution } | Effect::Publish { execution, .. } => self
+                .executions
+                .get(execution)
+                .map(|execution| &execution.agent),
+            Effect::Inspect { .. }
+            | Effect::Prepare { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. }
+            | Effect::NotifyRequest { .. } => None,
+        }
+    }
+
+    /// The agent that an effect waits for, which is away.
+    pub(crate) fn awaited(&self, effect: &Effect) -> Option<&AgentId> {
+        let is_there = |agent: &AgentId| self.live.get(agent).is_some_and(|live| live.connected);
+        self.source(effect).filter(|agent| !is_there(agent))
+    }
+
+    /// The agent is there: what waited for it is due, if its time has come.
+    pub(super) fn no_longer_awaited(&mut self, agent: &AgentId) {
+        let waited = self
+            .effects
+            .iter()
+            .filter(|(_, record)| self.source(&record.effect) == Some(agent));
+        let keys: Vec<String> = waited.map(|(key, _)| key.clone()).collect();
+        self.changes.effects.extend(keys);
+    }
+
     /// Gives up an effect that is not being made.
     pub(crate) fn unwant(&mut self, key: &str) {
         if self
