@@ -177,26 +177,16 @@ impl World {
 
     /// What was put off while a tracker was out of order is made now.
     fn tracker_is_back(&mut self, project: &ProjectName) {
-        let (now, tasks) = (self.now, &self.tasks);
-        let of_project = |effect: &Effect| match effect {
-            Effect::Inspect { project: of, .. } => of == project,
-            Effect::Prepare { .. }
-            | Effect::Bring { .. }
-            | Effect::Publish { .. }
-            | Effect::OpenPullRequest { .. }
-            | Effect::Comment { .. }
-            | Effect::Merge { .. }
-            | Effect::Close { .. }
-            | Effect::NotifyTask { .. }
-            | Effect::NotifyRequest { .. } => {
-                let task = effect.task().and_then(|task| tasks.get(task));
-                task.is_some_and(|task| task.project == *project)
-            }
-        };
-        for (key, record) in &mut self.effects {
-            if record.is_held_up_by_a_tracker(now) && of_project(&record.effect) {
+        let now = self.now;
+        let held_up = self.effects.iter().filter(|(_, record)| {
+            record.is_held_up_by_a_tracker(now)
+                && self.project_of(&record.effect).as_ref() == Some(project)
+        });
+        let held_up: Vec<String> = held_up.map(|(key, _)| key.clone()).collect();
+        for key in held_up {
+            if let Some(record) = self.effects.get_mut(&key) {
                 record.not_before = now;
-                self.changes.effects.insert(key.clone());
+                self.changes.effects.insert(key);
             }
         }
     }

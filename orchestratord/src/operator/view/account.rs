@@ -6,7 +6,7 @@ use cloud_code_proto::v1;
 
 use super::spent;
 use crate::config::{ProjectConfig, TrackerConfig};
-use crate::engine::{EffectRecord, World};
+use crate::engine::World;
 
 /// An account.
 #[must_use]
@@ -49,12 +49,10 @@ pub fn account(world: &World, name: &AccountName) -> v1::Account {
 
 /// Why something of a project that no task's state waits for is put off: a comment, a merge.
 fn put_off(world: &World, config: &ProjectConfig) -> Option<String> {
-    let of_project = |record: &&EffectRecord| {
-        let task = record.effect.task().and_then(|task| world.tasks.get(task));
-        task.is_some_and(|task| task.project == config.name)
-    };
-    let mut records = world.effects.values().filter(of_project);
-    records.find_map(|record| record.last_error.clone())
+    world.effects.values().find_map(|record| {
+        let why = record.last_error.as_ref()?;
+        (world.project_of(&record.effect)? == config.name).then(|| why.clone())
+    })
 }
 
 /// A project.
