@@ -11,6 +11,7 @@ mod gone;
 mod heartbeats;
 mod isolated;
 mod limits;
+mod outages;
 
 use cloud_code_domain::agent::AgentState;
 use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};

@@ -17,7 +17,7 @@ use super::super::local::modes::DIES_AT;
 const AT_ONCE: usize = 4;
 
 /// Each failpoint, and which time it is reached is the last: early ones are passed at every start.
-const FAILPOINTS: [(&str, &str); 25] = [
+const FAILPOINTS: [(&str, &str); 26] = [
     ("core::after_ack", "20*off->return"),
     ("core::after_commit_before_ack", "25*off->return"),
     ("core::before_commit", "30*off->return"),
@@ -37,6 +37,7 @@ const FAILPOINTS: [(&str, &str); 25] = [
     ("gw::forwarded", "return"),
     ("gw::reserved", "return"),
     ("gw::settled", "return"),
+    ("logs::before_sync", "2*off->return"),
     ("outbox::after_done", "3*off->return"),
     ("outbox::after_mark_sending", "4*off->return"),
     ("outbox::after_reply_before_done", "5*off->return"),

@@ -149,6 +149,33 @@ async fn a_usage_limit_parks_the_account_and_everything_goes_on_after_the_reset(
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_out_of_order_parks_the_account_and_is_no_fault_of_its_tasks() -> Result<()>
+{
+    let scene = Scene::on_account("").await?;
+    scene.0.model().play(Script::failing(Fault::status(503)));
+    let task = scene.task(STEPS).await?;
+    let waiting = scene.waiting(&task, "gives no answer").await?;
+    assert!(waiting.waits_until_ms.is_some(), "it says until when");
+    assert!(waiting.attempts <= 1, "no failure is counted");
+    assert_eq!(scene.account().await?.parking, "no_answer");
+    let asked = scene.0.model().calls().len();
+
+    // A second task does not ask again.
+    let other = scene.task(STEPS).await?;
+    scene.waiting(&other, "gives no answer").await?;
+    assert_eq!(scene.0.model().calls().len(), asked);
+
+    scene.0.model().play(answering());
+    let resume = Action::ResumeAccount("scripted".into());
+    scene.0.operator()?.act(resume).await?;
+    for task in [&task, &other] {
+        scene.done_once(task).await?;
+    }
+    assert_eq!(scene.account().await?.parking, "");
+    Ok(())
+}
+
 /// What a limit in the evening does to a full queue, and a daemon that is killed in the night.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_done_twice()
