@@ -14,7 +14,7 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![trial(name, demand(), look, async |_image| {
         let plan = Plan {
             runtime: Workstations::Docker,
-            ..Plan::short(12)
+            ..Plan::short(8)
         };
         let counts = kill_loop::run(PROGRAMS, &plan).await?;
         ensure!(counts.are_clean(), "{counts}");

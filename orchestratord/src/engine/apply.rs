@@ -66,10 +66,10 @@ impl World {
                 call,
                 usage,
                 came_to,
-                answered,
+                answer,
             } => {
                 self.settle_call(&execution, call, Some((usage, came_to)));
-                self.note_answer(&execution, answered);
+                self.note_answer(&execution, answer);
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),

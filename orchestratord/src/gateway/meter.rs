@@ -110,6 +110,8 @@ pub enum Basis {
     Ceiling,
     /// The provider certainly did nothing; zero.
     Nothing,
+    /// The provider refused the call for what is in it; zero.
+    Refused,
 }
 
 /// Why a call is not made.

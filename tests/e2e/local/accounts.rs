@@ -150,10 +150,10 @@ async fn a_usage_limit_parks_the_account_and_everything_goes_on_after_the_reset(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_out_of_order_parks_the_account_and_is_no_fault_of_its_tasks() -> Result<()>
-{
+async fn a_provider_that_is_out_of_order_parks_the_account_and_is_no_fault_of_its_tasks()
+-> Result<()> {
     let scene = Scene::on_account("").await?;
-    scene.0.model().play(Script::failing(Fault::status(503)));
+    scene.0.model().play(Script::failing(Fault::status(500)));
     let task = scene.task(STEPS).await?;
     let waiting = scene.waiting(&task, "gives no answer").await?;
     assert!(waiting.waits_until_ms.is_some(), "it says until when");

@@ -8,7 +8,7 @@ use cloud_code_domain::id::{AccountName, ExecutionId};
 use cloud_code_domain::limit::{Amount, Level, Measure};
 use cloud_code_domain::task::{Task, TaskEvent};
 
-use crate::engine::input::{CallRefusal, Reply};
+use crate::engine::input::{Answer, CallRefusal, Reply};
 use crate::engine::world::World;
 use crate::store::{Reservation, SpendRow};
 
@@ -216,10 +216,11 @@ impl World {
 
     /// Counts the calls of an execution that failed one after the other. Its coding CLI may not say
     /// that it tries again and again, and each answer looks like a sign of life.
-    pub(super) fn note_answer(&mut self, id: &ExecutionId, answered: bool) {
+    pub(super) fn note_answer(&mut self, id: &ExecutionId, answer: Answer) {
         if let Some(account) = self.account_of(id) {
-            self.note_provider(&account, answered);
+            self.note_provider(&account, answer != Answer::None);
         }
+        let answered = answer == Answer::Whole;
         let running = self
             .executions
             .get(id)

@@ -90,7 +90,10 @@ impl World {
             self.changes.tasks.insert(task.clone());
         }
         // What is put off stands in the project's warning.
-        let put_off = self.effects.get(key).and_then(|kept| kept.last_error.as_ref());
+        let put_off = self
+            .effects
+            .get(key)
+            .and_then(|kept| kept.last_error.as_ref());
         if put_off != record.last_error.as_ref()
             && let Some(project) = self.project_of(&record.effect)
         {

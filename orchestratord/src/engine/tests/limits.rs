@@ -25,7 +25,7 @@ async fn call(bench: &Bench, execution: &ExecutionId, cost: u64, tokens: u64) {
             cost: MicroUsd(cost),
             tokens: Tokens(tokens),
         },
-        answered: true,
+        answer: Answer::Whole,
     };
     bench.engine.send(settled).await.unwrap();
 }
@@ -141,7 +141,11 @@ async fn calls_that_fail_one_after_the_other_end_the_turn_and_are_no_fault_of_th
             call,
             usage: Usage::default(),
             came_to: Amount::default(),
-            answered,
+            answer: if answered {
+                Answer::Whole
+            } else {
+                Answer::None
+            },
         };
         bench.engine.send(settled).await.unwrap();
         Ok::<_, CallRefusal>(())
@@ -153,7 +157,7 @@ async fn calls_that_fail_one_after_the_other_end_the_turn_and_are_no_fault_of_th
             call: 1,
             usage: Usage::default(),
             came_to: Amount::default(),
-            answered: true,
+            answer: Answer::Whole,
         };
         bench.engine.send(settled).await.unwrap();
     };

@@ -84,7 +84,7 @@ async fn calls_in_vain(bench: &Bench, execution: &ExecutionId) -> usize {
         calls += 1;
         bench
             .engine
-            .send(settled(execution, call, false))
+            .send(settled(execution, call, Answer::None))
             .await
             .unwrap();
     }
@@ -92,13 +92,13 @@ async fn calls_in_vain(bench: &Bench, execution: &ExecutionId) -> usize {
     calls
 }
 
-fn settled(execution: &ExecutionId, call: u64, answered: bool) -> Input {
+fn settled(execution: &ExecutionId, call: u64, answer: Answer) -> Input {
     Input::CallSettled {
         execution: execution.clone(),
         call,
         usage: Usage::default(),
         came_to: Amount::default(),
-        answered,
+        answer,
     }
 }
 
@@ -132,7 +132,7 @@ async fn a_provider_that_is_away_for_a_day_costs_no_attempt_and_then_the_task_go
     let call = bench.open_call(&execution).await.unwrap();
     bench
         .engine
-        .send(settled(&execution, call, true))
+        .send(settled(&execution, call, Answer::Whole))
         .await
         .unwrap();
     bench.succeeds(&execution, oid('b')).await;
@@ -142,7 +142,7 @@ async fn a_provider_that_is_away_for_a_day_costs_no_attempt_and_then_the_task_go
     for _ in 0..3 {
         bench
             .engine
-            .send(settled(&execution, call, false))
+            .send(settled(&execution, call, Answer::None))
             .await
             .unwrap();
     }
@@ -150,4 +150,17 @@ async fn a_provider_that_is_away_for_a_day_costs_no_attempt_and_then_the_task_go
         .engine
         .read(|world| world.parking(&"main".parse().unwrap()).cloned());
     assert_eq!(parked.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn calls_that_are_refused_for_what_is_in_them_park_no_account() {
+    let bench = Bench::start().await;
+    let task = bench.new_task("Think").await;
+    let execution = bench.assigned(&task).await;
+    for _ in 0..20 {
+        let call = bench.open_call(&execution).await.unwrap();
+        let refused = settled(&execution, call, Answer::Refused);
+        bench.engine.send(refused).await.unwrap();
+    }
+    bench.open_call(&execution).await.unwrap();
 }

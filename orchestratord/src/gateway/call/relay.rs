@@ -233,6 +233,8 @@ impl Call {
         let error = serde_json::from_slice(&body).unwrap_or_default();
         let charge = if took_it(status, &error) {
             self.unknown(None)
+        } else if is_about_the_call(status) {
+            self.charge(Usage::default(), Basis::Refused)
         } else {
             self.nothing()
         };
@@ -338,6 +340,12 @@ fn took_it(status: StatusCode, error: &serde_json::Value) -> bool {
     let refused = status == StatusCode::SERVICE_UNAVAILABLE || status.as_u16() == OVERLOADED;
     let stated = verdict::error_of(error).is_some_and(serde_json::Value::is_object);
     status.is_server_error() && !refused && !stated
+}
+
+/// Whether a provider refused a call for what is in it: the provider itself is well.
+fn is_about_the_call(status: StatusCode) -> bool {
+    let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !passes.contains(&status)
 }
 
 /// The first bytes of an error; whatever arrived where it broke off.

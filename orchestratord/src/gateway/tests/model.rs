@@ -220,8 +220,8 @@ async fn an_error_is_passed_on_and_costs_what_is_known_of_it() {
         (503, "<html>", Basis::Nothing),
         (502, "<html>", Basis::Ceiling),
         (504, "", Basis::Ceiling),
-        (400, stated, Basis::Nothing),
-        (404, stated, Basis::Nothing),
+        (400, stated, Basis::Refused),
+        (404, stated, Basis::Refused),
     ];
     for (status, body, basis) in cases {
         let (world, _model) = anthropic(move || error(status, None, body)).await;
