@@ -178,6 +178,12 @@ kind = "openai"
 patience_seconds = 1
 base_url = "{model}"
 secret_file = "{root}/provider.key"
+
+[accounts.google]
+kind = "google"
+patience_seconds = 1
+base_url = "{model}"
+secret_file = "{root}/provider.key"
 "#
     .to_owned();
     for cli in clis {
@@ -187,6 +193,7 @@ secret_file = "{root}/provider.key"
         let account = match cli.provider {
             Provider::Anthropic => "scripted",
             Provider::Openai => "other",
+            Provider::Google => "google",
         };
         let model = cli.model.as_deref().unwrap_or("claude-sonnet-4-5");
         text.push_str(&format!(
