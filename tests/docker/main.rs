@@ -16,7 +16,6 @@ mod workstations;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cloud_code_tests::docker_checks::Image;
 use cloud_code_tests::docker_cluster::{Beside, ContainedCli, DockerCluster, Wanted};
 use cloud_code_tests::model::Script;
 use cloud_code_tests::static_agentd::static_agentd;
