@@ -136,6 +136,7 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
     if other || scene.memory.adapter != scene.job.cli.adapter {
         scene.memory.session = None;
     }
+    scene.forget_unknown_session();
     scene.memory.coding_cli.clone_from(&scene.job.cli.name);
     scene.memory.adapter.clone_from(&scene.job.cli.adapter);
     scene.memory.execution.clone_from(&scene.execution);

@@ -17,6 +17,7 @@ use super::processes::MARK;
 use super::prompt::{self, Place};
 use super::verdict::Stop;
 use crate::app::Parts;
+use crate::cli;
 use crate::clock;
 use crate::files::dir::{Dir, ReadError};
 use crate::files::merge::{Keeper, texts};
@@ -121,6 +122,18 @@ impl Scene {
     /// Whether the coding CLI's session goes on.
     pub(crate) fn is_resumed(&self) -> bool {
         self.memory.session.is_some()
+    }
+
+    /// Forgets a session that its program knows nothing of, and would refuse to resume: the id was
+    /// ours, and the program was killed before it had written anything down.
+    pub(crate) fn forget_unknown_session(&mut self) {
+        let kept = self.memory.session.as_ref().and_then(|session| {
+            let adapter = cli::adapter(&self.job.cli.adapter)?;
+            adapter.keeps_session(&self.dirs.home(), session)
+        });
+        if kept == Some(false) {
+            self.memory.session = None;
+        }
     }
 
     /// Notes what came from outside. True: the execution is to stop.

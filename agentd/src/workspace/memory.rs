@@ -20,7 +20,7 @@ pub(crate) struct Memory {
     pub(crate) adapter: String,
     /// The coding CLI that the session belongs to, as the host names it.
     pub(crate) coding_cli: String,
-    /// The coding CLI's session, as it named it.
+    /// The coding CLI's session, as it or we named it. One that we named is here before it is there.
     pub(crate) session: Option<String>,
     /// How the worktree was made.
     pub(crate) mode: WorkspaceMode,

@@ -66,10 +66,10 @@ impl World {
                 call,
                 usage,
                 came_to,
-                answered,
+                answer,
             } => {
                 self.settle_call(&execution, call, Some((usage, came_to)));
-                self.note_answer(&execution, answered);
+                self.note_answer(&execution, answer);
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),
@@ -172,7 +172,26 @@ impl World {
             let subject = Subject::Project(project.to_string());
             self.record(EventActor::Engine, subject, kind, detail);
         }
+        if before.is_some() && !self.troubles.contains_key(project) {
+            self.tracker_is_back(project);
+        }
         Reply::Ok
+    }
+
+    /// What was put off while a tracker was out of order is made now.
+    fn tracker_is_back(&mut self, project: &ProjectName) {
+        let now = self.now;
+        let held_up = self.effects.iter().filter(|(_, record)| {
+            record.is_held_up_by_a_tracker(now)
+                && self.project_of(&record.effect).as_ref() == Some(project)
+        });
+        let held_up: Vec<String> = held_up.map(|(key, _)| key.clone()).collect();
+        for key in held_up {
+            if let Some(record) = self.effects.get_mut(&key) {
+                record.not_before = now;
+                self.changes.effects.insert(key);
+            }
+        }
     }
 
     fn disk_free(&mut self, free: u64) -> Reply {

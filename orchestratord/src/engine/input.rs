@@ -135,8 +135,8 @@ pub enum Input {
         usage: Usage,
         /// Their price, and those of them that count towards a limit.
         came_to: Amount,
-        /// Whether the model answered to the end.
-        answered: bool,
+        /// How it was answered.
+        answer: Answer,
     },
     /// A provider said that an account cannot be used.
     AccountParked {
@@ -379,6 +379,17 @@ pub enum Reply {
         /// Why.
         why: String,
     },
+}
+
+/// What became of a model call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The model answered to the end.
+    Whole,
+    /// The provider refused it for what is in it.
+    Refused,
+    /// There was none: the provider cannot now, or was not reached.
+    None,
 }
 
 /// Why a model call may not be made.

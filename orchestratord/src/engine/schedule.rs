@@ -327,10 +327,7 @@ impl World {
         let accounts = self
             .accounts
             .values()
-            .filter_map(|account| match &account.parking {
-                Some(Parking::UsageLimit { until }) => Some(*until),
-                Some(Parking::LogInAgain) | None => None,
-            });
+            .filter_map(|account| account.parking.as_ref()?.until());
         let absent = self.live.values().filter_map(|live| {
             let ends = live.absent.as_ref()?.ends();
             Some(Timestamp(0).after(ends))

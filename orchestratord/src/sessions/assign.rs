@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cloud_code_domain::account::{Authorisation, Provider};
+use cloud_code_domain::account::Authorisation;
 use cloud_code_domain::execution::{Execution, StopReason};
 use cloud_code_domain::handover::Predecessor;
 use cloud_code_domain::id::ExecutionId;
@@ -120,12 +120,7 @@ impl Briefing {
             gateway_token: account
                 .map(|_| self.token(&execution.id))
                 .unwrap_or_default(),
-            provider: account
-                .map_or("", |account| match account.kind {
-                    Provider::Anthropic => "anthropic",
-                    Provider::Openai => "openai",
-                })
-                .into(),
+            provider: account.map_or("", |account| account.kind.as_str()).into(),
             authorisation: account
                 .map_or("", |account| match account.auth {
                     Authorisation::ApiKey => "api_key",

@@ -20,6 +20,7 @@ pub(super) fn cases(directory: &Path) -> Vec<Case> {
     let opencode = CodingCli::opencode(directory, Provider::Openai);
     let with_anthropic = CodingCli::opencode(directory, Provider::Anthropic);
     let (qwen, copilot) = (CodingCli::qwen(directory), CodingCli::copilot(directory));
+    let gemini = CodingCli::gemini(directory);
     let mut cases = vec![case(
         "opencode_with_anthropic",
         EDITS.0,
@@ -30,6 +31,7 @@ pub(super) fn cases(directory: &Path) -> Vec<Case> {
         ("opencode", &opencode),
         ("qwen", &qwen),
         ("copilot", &copilot),
+        ("gemini", &gemini),
     ] {
         let rules = [EDITS].into_iter().chain(FOR_ALL);
         cases.extend(rules.map(|(rule, check)| case(name, rule, cli, check)));

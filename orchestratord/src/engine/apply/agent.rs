@@ -63,6 +63,7 @@ impl World {
         live.version = hello.version;
         live.busy = hello.execution;
         live.cleaning.extend(stale);
+        self.no_longer_awaited(agent);
         Reply::Committed { seq }
     }
 
