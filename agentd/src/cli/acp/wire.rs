@@ -224,14 +224,15 @@ impl Refusal {
             return ErrorKind::Auth;
         }
         // Some programs put the provider's status where a code of the protocol belongs.
-        let provider = u16::try_from(self.code).ok().filter(is_error);
+        let provider = u16::try_from(self.code).ok();
+        let provider = provider.filter(|status| is_error(*status));
         let words = self.words();
         error_kind(provider.or_else(|| status(&words)), &words)
     }
 }
 
-fn is_error(status: &u16) -> bool {
-    (400..600).contains(status)
+fn is_error(status: u16) -> bool {
+    (400..600).contains(&status)
 }
 
 /// The kind of an error that is told as a text alone.
@@ -247,7 +248,8 @@ fn status(words: &str) -> Option<u16> {
         let (_, rest) = words.split_once(before)?;
         let end = rest.find(|c: char| !c.is_ascii_digit());
         let number = &rest[..end.unwrap_or(rest.len())];
-        number.parse().ok().filter(is_error)
+        let status = number.parse().ok()?;
+        is_error(status).then_some(status)
     })
 }
 

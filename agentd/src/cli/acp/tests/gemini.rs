@@ -19,9 +19,7 @@ fn gemini_is_told_of_the_gateway_by_its_environment_and_kept_quiet_by_its_settin
     let base = "http://127.0.0.1:4000/model/google";
     assert_eq!(variable(&plan, "GOOGLE_GEMINI_BASE_URL"), Some(base));
     assert_eq!(variable(&plan, "GEMINI_API_KEY"), Some("the-token"));
-    let [(path, settings)] = &plan.files[..] else {
-        panic!("one file: {:?}", plan.files);
-    };
+    let (path, settings) = plan.files.first().expect("a file");
     assert_eq!(path.to_str(), Some(".gemini/settings.json"));
     let settings: Value = serde_json::from_slice(settings).expect("JSON");
     assert_eq!(settings["privacy"]["usageStatisticsEnabled"], false);
@@ -86,9 +84,11 @@ fn gemini_tells_its_commands_and_files_without_their_input() {
         ]
     );
     let events = replay.out.events.iter();
-    let calls = events.filter_map(|event| match event {
-        CliEvent::ToolCall { name, .. } => Some(name.as_str()),
-        _ => None,
+    let calls = events.filter_map(|event| {
+        let CliEvent::ToolCall { name, .. } = event else {
+            return None;
+        };
+        Some(name.as_str())
     });
     let calls: Vec<&str> = calls.collect();
     assert_eq!(calls, ["Writing to greeting.txt", "cat greeting.txt"]);
