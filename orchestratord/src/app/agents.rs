@@ -134,9 +134,7 @@ async fn keep(
                 () = stop.cancelled() => return,
                 () = &mut next => break,
                 update = updates.recv() => {
-                    let gone = update.is_ok_and(|update| {
-                        update.change.agents.iter().any(|agent| !agent.connected)
-                    });
+                    let gone = update.is_ok_and(|update| update.away);
                     // At once, but not in circles while one is starting.
                     if gone {
                         let soon = tokio::time::Instant::now() + Duration::from_millis(500);
