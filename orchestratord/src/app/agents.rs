@@ -137,12 +137,9 @@ async fn keep(
                 () = stop.cancelled() => return,
                 () = &mut next => break,
                 update = updates.recv() => {
-                    let gone = update.is_ok_and(|update| {
-                        let changed = &update.change.agents;
-                        changed.iter().any(|a| !a.connected || a.state == "recreating")
-                    });
+                    let look = update.is_ok_and(|update| update.fleet);
                     // At once, but not in circles while one is starting.
-                    if gone {
+                    if look {
                         let soon = tokio::time::Instant::now() + Duration::from_millis(500);
                         if soon < next.deadline() {
                             next.as_mut().reset(soon);
