@@ -40,6 +40,7 @@ pub fn adapter(name: &str) -> Option<Box<dyn Adapter>> {
         "opencode" => Box::new(acp::Acp(acp::Program::Opencode)),
         "qwen" => Box::new(acp::Acp(acp::Program::Qwen)),
         "copilot" => Box::new(acp::Acp(acp::Program::Copilot)),
+        "gemini" => Box::new(acp::Acp(acp::Program::Gemini)),
         "acp" => Box::new(acp::Acp(acp::Program::Any)),
         "scripted" => Box::new(scripted::Scripted),
         "lines" => Box::new(lines::Lines),
@@ -113,11 +114,7 @@ impl Gateway {
     /// Where the provider's API is, for example `http://127.0.0.1:4000/model/anthropic`.
     #[must_use]
     pub fn url(&self) -> String {
-        let provider = match self.provider {
-            Provider::Anthropic => "anthropic",
-            Provider::Openai => "openai",
-        };
-        format!("{}/{provider}", self.base_url)
+        format!("{}/{}", self.base_url, self.provider.as_str())
     }
 }
 

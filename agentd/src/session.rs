@@ -13,6 +13,7 @@ pub(crate) mod answers;
 pub(crate) mod backoff;
 mod beat;
 pub(crate) mod heartbeat;
+mod quiet;
 pub mod spool;
 
 use std::convert::Infallible;
@@ -33,6 +34,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use answers::AnswerReceiver;
 use beat::Beat;
 use heartbeat::Sampler;
+use quiet::Quiet;
 use spool::{Spool, SpoolError};
 
 /// Between two heartbeats.
@@ -244,7 +246,7 @@ async fn connect(socket: PathBuf) -> Result<Channel, LinkError> {
         .keep_alive_while_idle(true)
         .connect_with_connector(tower::service_fn(move |_: Uri| {
             let socket = socket.clone();
-            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+            async move { Quiet::new(UnixStream::connect(socket).await?).map(TokioIo::new) }
         }))
         .await
         .map_err(LinkError::Connect)

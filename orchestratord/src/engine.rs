@@ -25,8 +25,8 @@ mod world;
 
 pub use effect::{Effect, EffectRecord, EffectState, Outcome};
 pub use input::{
-    ActRefusal, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected, RecordBody,
-    Reply, SecretId,
+    ActRefusal, Answer, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected,
+    RecordBody, Reply, SecretId,
 };
 pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};
@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloud_code_domain::time::Timestamp;
+use cloud_code_proto::v1;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::config::Config;
@@ -57,10 +58,12 @@ const GROUP: usize = 1_024;
 /// Updates that a slow watcher may lag behind before it has to begin anew.
 const WATCH: usize = 1_024;
 
+type Read = Box<dyn FnOnce(&World) + Send>;
+
 /// What the engine is sent.
 enum Mail {
-    Input(Box<Input>, oneshot::Sender<Reply>),
-    Read(Box<dyn FnOnce(&World) + Send>),
+    Inputs(Vec<Input>, oneshot::Sender<Vec<Reply>>),
+    Read(Read),
     Stop,
 }
 
@@ -69,6 +72,7 @@ enum Mail {
 pub struct Engine {
     mail: mpsc::Sender<Mail>,
     updates: broadcast::Sender<Arc<Update>>,
+    changes: broadcast::Sender<Arc<v1::Change>>,
     desk: Desk,
     deadline: watch::Receiver<Option<Timestamp>>,
 }
@@ -111,12 +115,14 @@ impl Engine {
         let world = World::load(config, Arc::new(store), seed, clock())?;
         let (mail, inbox) = mpsc::channel(QUEUE);
         let (updates, _) = broadcast::channel(WATCH);
+        let (changes, _) = broadcast::channel(WATCH);
         let (deadline_sender, deadline) = watch::channel(None);
         let desk = Desk::default();
         let mut writer = Writer {
             world,
             clock,
             updates: updates.clone(),
+            changes: changes.clone(),
             desk: desk.clone(),
             deadline: deadline_sender,
             closed: false,
@@ -135,6 +141,7 @@ impl Engine {
             Self {
                 mail,
                 updates,
+                changes,
                 desk,
                 deadline,
             },
@@ -147,17 +154,19 @@ impl Engine {
     /// # Errors
     /// [`Stopped`] where the program is ending.
     pub async fn send(&self, input: Input) -> Result<Reply, Stopped> {
-        self.post(input).await?.await.map_err(|_| Stopped)
+        let replies = self.post(vec![input]).await?.await.map_err(|_| Stopped)?;
+        replies.into_iter().next().ok_or(Stopped)
     }
 
-    /// Sends an input without waiting for its reply.
+    /// Sends inputs that are applied in this order and become durable together, without waiting for
+    /// their replies, which come at once as well.
     ///
     /// # Errors
     /// [`Stopped`] where the program is ending.
-    pub async fn post(&self, input: Input) -> Result<oneshot::Receiver<Reply>, Stopped> {
+    pub async fn post(&self, inputs: Vec<Input>) -> Result<oneshot::Receiver<Vec<Reply>>, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.mail
-            .send(Mail::Input(Box::new(input), reply))
+            .send(Mail::Inputs(inputs, reply))
             .await
             .map_err(|_| Stopped)?;
         Ok(answer)
@@ -183,17 +192,17 @@ impl Engine {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// Reads the world, and every update after it, without a gap between.
+    /// Reads the world, and every change after it, without a gap between.
     ///
     /// # Errors
     /// [`Stopped`] where the program is ending.
     pub async fn watch<T: Send + 'static>(
         &self,
         read: impl FnOnce(&World) -> T + Send + 'static,
-    ) -> Result<(T, broadcast::Receiver<Arc<Update>>), Stopped> {
-        let updates = self.updates.clone();
+    ) -> Result<(T, broadcast::Receiver<Arc<v1::Change>>), Stopped> {
+        let changes = self.changes.clone();
         self.read(move |world| {
-            let receiver = updates.subscribe();
+            let receiver = changes.subscribe();
             (read(world), receiver)
         })
         .await
@@ -252,6 +261,17 @@ impl Engine {
     }
 }
 
+/// What is finished together: inputs with what is said to them, then those who want to read. Readers
+/// see what is committed only; that they wait for the end of the group makes no two commits of one.
+#[derive(Default)]
+struct Group {
+    inputs: usize,
+    replies: Replies,
+    reads: Vec<Read>,
+}
+
+type Replies = Vec<(oneshot::Sender<Vec<Reply>>, Vec<Reply>)>;
+
 /// The engine's thread.
 #[derive(Debug)]
 pub struct Joined(std::thread::JoinHandle<()>);
@@ -267,6 +287,7 @@ struct Writer {
     world: World,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     updates: broadcast::Sender<Arc<Update>>,
+    changes: broadcast::Sender<Arc<v1::Change>>,
     desk: Desk,
     deadline: watch::Sender<Option<Timestamp>>,
     /// The store failed and could not be opened again yet.
@@ -275,7 +296,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, mut inbox: mpsc::Receiver<Mail>) {
-        let mut replies = Vec::with_capacity(GROUP);
+        let mut group = Group::default();
         while let Some(first) = inbox.blocking_recv() {
             if self.closed {
                 self.reload();
@@ -284,33 +305,44 @@ impl Writer {
             let mut stop = false;
             while let Some(mail) = next {
                 match mail {
-                    Mail::Input(input, reply) => {
+                    Mail::Inputs(inputs, reply) => {
                         self.world.clock_shows((self.clock)());
-                        let said = self.world.apply(*input);
-                        replies.push((reply, said));
-                        failpoint!("group::mid");
+                        group.inputs = group.inputs.saturating_add(inputs.len());
+                        let said = inputs.into_iter().map(|input| {
+                            let said = self.world.apply(input);
+                            failpoint!("group::mid");
+                            said
+                        });
+                        group.replies.push((reply, said.collect()));
                     }
-                    // Reads see what is committed only.
-                    Mail::Read(read) => {
-                        self.finish_group(&mut replies);
-                        self.world.clock_shows((self.clock)());
-                        read(&self.world);
-                    }
+                    Mail::Read(read) => group.reads.push(read),
                     Mail::Stop => stop = true,
                 }
-                next = (replies.len() < GROUP && !stop)
+                next = (group.inputs < GROUP && !stop)
                     .then(|| inbox.try_recv().ok())
                     .flatten();
             }
-            self.finish_group(&mut replies);
+            self.finish(&mut group);
             if stop {
                 return;
             }
         }
     }
 
-    /// Commits what the group changed, then answers.
-    fn finish_group(&mut self, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
+    /// Commits what the group changed and answers, then lets those read who wanted to.
+    fn finish(&mut self, group: &mut Group) {
+        self.finish_inputs(&mut group.replies);
+        group.inputs = 0;
+        if group.reads.is_empty() {
+            return;
+        }
+        self.world.clock_shows((self.clock)());
+        for read in group.reads.drain(..) {
+            read(&self.world);
+        }
+    }
+
+    fn finish_inputs(&mut self, replies: &mut Replies) {
         if replies.is_empty() {
             return;
         }
@@ -327,9 +359,12 @@ impl Writer {
         for (reply, said) in replies.drain(..) {
             let said = match &committed {
                 Ok(()) => said,
-                Err(error) => Reply::Unavailable {
-                    why: error.to_string(),
-                },
+                Err(error) => vec![
+                    Reply::Unavailable {
+                        why: error.to_string(),
+                    };
+                    said.len()
+                ],
             };
             // A sender that went away needs no answer.
             let _gone = reply.send(said);
@@ -352,16 +387,30 @@ impl Writer {
         }
         let counted = std::mem::take(&mut self.world.changes.counted);
         self.world.meters.add(counted);
-        let (world, told) = (&self.world, self.world.to_be_told());
-        self.desk.tell(told, |agent| world.orders(agent));
-        let update = self.world.update();
+        if !self.world.changes.are_nothing() {
+            self.tell();
+        }
         self.world.forget_retired();
         self.world.changes = world::Changes::default();
-        if let Some(update) = update {
-            // Nobody may be watching.
-            let _nobody = self.updates.send(Arc::new(update));
-        }
         Ok(())
+    }
+
+    /// Tells what the last commit changed: agents their orders, operators' clients what they show,
+    /// and parts of the daemon what they act on.
+    fn tell(&mut self) {
+        let world = &self.world;
+        let agents = world.touched_agents();
+        // That an agent goes on with its work is no order.
+        if !world.changes.routine() {
+            self.desk.tell(&agents, |agent| world.orders(agent));
+        }
+        if self.changes.receiver_count() > 0 {
+            // The last of them may be going away.
+            let _nobody = self.changes.send(Arc::new(world.change(&agents)));
+        }
+        let update = self.world.update(&agents);
+        // Nobody may be listening.
+        let _nobody = self.updates.send(Arc::new(update));
     }
 
     /// The group never happened: the world is what the store says.

@@ -11,6 +11,7 @@
 
 mod asked;
 mod assign;
+mod intake;
 mod link;
 mod records;
 mod sockets;

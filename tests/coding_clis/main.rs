@@ -40,6 +40,7 @@ fn trials(directory: Option<&Path>) -> Vec<Trial> {
         CodingCli::opencode(directory, Provider::Openai),
         CodingCli::qwen(directory),
         CodingCli::copilot(directory),
+        CodingCli::gemini(directory),
     ];
     let wholes = wholes.into_iter().map(|cli| {
         let name = format!("{}_makes_a_change_in_a_whole_installation", cli.adapter);
@@ -98,9 +99,11 @@ fn missing(directory: Option<&Path>) -> Option<String> {
         return Some(format!("${DIRECTORY} is not set; {INSTALL}"));
     };
     let bin = directory.join("bin");
-    let absent = ["claude", "codex", "aider", "opencode", "qwen", "copilot"]
-        .into_iter()
-        .find(|program| !bin.join(program).exists())?;
+    let absent = [
+        "claude", "codex", "aider", "opencode", "qwen", "copilot", "gemini",
+    ]
+    .into_iter()
+    .find(|program| !bin.join(program).exists())?;
     Some(format!(
         "there is no {}; {INSTALL}",
         bin.join(absent).display()

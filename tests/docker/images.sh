@@ -95,7 +95,8 @@ make() {
 }
 
 tag=$(tag_of "${1:-}")
-if [ -z "$only_tag" ]; then
+# What is there is waited for by nobody.
+if [ -z "$only_tag" ] && ! "$docker" image inspect "$tag" >/dev/null 2>&1; then
     exec 9>"${TMPDIR:-/tmp}/cloud-code-test-images.lock"
     flock 9
     make "$1" "$tag" >&2

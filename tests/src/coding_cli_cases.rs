@@ -249,6 +249,7 @@ async fn resumes(cli: CodingCli) -> Result<()> {
     let first = run_turn(&cli, &place, server.url(), new_session(), prompt).await?;
     ended_well(&first)?;
     let known = session(&first)?;
+    place.a_minute_later()?;
     let second = run_turn(
         &cli,
         &place,
@@ -293,7 +294,7 @@ async fn is_interrupted_in_silence(cli: CodingCli) -> Result<()> {
 async fn tells_errors(cli: CodingCli) -> Result<()> {
     let money = match cli.provider {
         Provider::Anthropic => Fault::credit(),
-        Provider::Openai => Fault::quota(),
+        Provider::Openai | Provider::Google => Fault::quota(),
     };
     for (fault, kind) in [
         (Fault::status(401), ErrorKind::Auth),

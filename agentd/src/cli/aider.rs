@@ -119,14 +119,10 @@ fn arguments(spec: &RunSpec, gateway: &Gateway) -> Vec<OsString> {
 
 /// The library under aider picks the API by what stands before the model's name.
 fn model_name(model: &str, provider: Provider) -> String {
-    let provider = match provider {
-        Provider::Anthropic => "anthropic/",
-        Provider::Openai => "openai/",
-    };
-    if model.starts_with(provider) {
-        model.into()
-    } else {
-        format!("{provider}{model}")
+    let provider = provider.as_str();
+    match model.strip_prefix(provider) {
+        Some(rest) if rest.starts_with('/') => model.into(),
+        Some(_) | None => format!("{provider}/{model}"),
     }
 }
 
@@ -144,6 +140,10 @@ fn environment(spec: &RunSpec, gateway: &Gateway) -> Result<Vec<(OsString, OsStr
         Provider::Openai => {
             let url = format!("{}/v1", gateway.url());
             ("OPENAI_API_BASE", url, "OPENAI_API_KEY")
+        }
+        Provider::Google => {
+            let why = "aider works with accounts of kind \"anthropic\" or \"openai\" only";
+            return Err(PlanError::Unsuitable(why.into()));
         }
     };
     // The table of prices that comes with aider, not a fresh one from the network.

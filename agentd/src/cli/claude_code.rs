@@ -148,7 +148,7 @@ fn environment(spec: &RunSpec, gateway: &Gateway) -> Result<Vec<(OsString, OsStr
         (Provider::Anthropic, Authorisation::ApiKey) => "ANTHROPIC_API_KEY",
         // It adds the beta header of subscriptions by itself; the gateway replaces the token.
         (Provider::Anthropic, Authorisation::ClaudeToken) => "CLAUDE_CODE_OAUTH_TOKEN",
-        (Provider::Openai, _) => {
+        (Provider::Openai | Provider::Google, _) => {
             let why = "claude-code speaks to accounts of kind \"anthropic\" only";
             return Err(PlanError::Unsuitable(why.into()));
         }

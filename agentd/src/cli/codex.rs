@@ -53,7 +53,8 @@ impl Adapter for Codex {
         let gateway = gateway.ok_or(PlanError::NoAccount(self.name()))?;
         let fits = match (gateway.provider, gateway.authorisation) {
             (Provider::Openai, Authorisation::ApiKey) => true,
-            (Provider::Openai, Authorisation::ClaudeToken) | (Provider::Anthropic, _) => false,
+            (Provider::Openai, Authorisation::ClaudeToken)
+            | (Provider::Anthropic | Provider::Google, _) => false,
         };
         if !fits {
             let why = "codex works with API keys of accounts of kind \"openai\" only";

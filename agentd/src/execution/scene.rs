@@ -23,9 +23,10 @@ use crate::files::dir::{Dir, ReadError};
 use crate::files::merge::{Keeper, texts};
 use crate::files::reporting;
 use crate::session::spool::SpoolError;
-use crate::workspace::TaskDirs;
+use crate::workspace::clone::exclude;
 use crate::workspace::memory::Memory;
 use crate::workspace::worktree::Worktree;
+use crate::workspace::{TaskDirs, WorkspaceError};
 
 /// What reaches a running execution.
 #[derive(Debug)]
@@ -72,13 +73,16 @@ impl Scene {
     pub(crate) fn new(parts: Parts, job: Job, control: mpsc::Receiver<Control>) -> Self {
         let execution = job.execution.to_string();
         let dirs = parts.workspace.task(&job.execution.task);
+        let memory = Memory::load(&dirs.memory());
         Self {
             worktree: Worktree {
                 path: dirs.work(),
                 branch: job.branch.clone(),
+                // One that is kept stays what it is, whatever is configured meanwhile.
+                mode: if job.resume { memory.mode } else { job.mode },
             },
             begun: false,
-            memory: Memory::load(&dirs.memory()),
+            memory,
             keeper: Keeper::begin(None, &job.criteria, clock::now()),
             aside: None,
             logs: Logs::new(parts.spool.clone(), &execution),
@@ -107,6 +111,12 @@ impl Scene {
             commits: &commits,
         };
         prompt::first(&self.job, self.is_resumed(), place)
+    }
+
+    /// Keeps what is ours, and what the coding CLI drops, out of commits.
+    pub(crate) fn exclude(&self, droppings: &[String]) -> Result<(), WorkspaceError> {
+        let workspace = &self.parts.workspace;
+        exclude(&self.worktree.repository(workspace), droppings)
     }
 
     /// Whether the coding CLI's session goes on.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cloud_code_domain::workspace::WorkspaceMode;
 use serde::{Deserialize, Serialize};
 
 use super::{WorkspaceError, failed};
@@ -21,6 +22,8 @@ pub(crate) struct Memory {
     pub(crate) coding_cli: String,
     /// The coding CLI's session, as it or we named it. One that we named is here before it is there.
     pub(crate) session: Option<String>,
+    /// How the worktree was made.
+    pub(crate) mode: WorkspaceMode,
     /// Whether `setup` succeeded in this worktree.
     pub(crate) set_up: bool,
     /// Progress messages that are in the spool.

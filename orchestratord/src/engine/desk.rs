@@ -33,24 +33,24 @@ impl Desk {
     }
 
     /// Tells those of these agents that are listened for what has changed for them.
-    pub(super) fn tell(
+    pub(super) fn tell<'a>(
         &self,
-        agents: impl IntoIterator<Item = AgentId>,
+        agents: impl IntoIterator<Item = &'a AgentId>,
         orders: impl Fn(&AgentId) -> Orders,
     ) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for agent in agents {
-            let Some(place) = places.get_mut(&agent) else {
+            let Some(place) = places.get_mut(agent) else {
                 continue;
             };
-            let new = orders(&agent);
+            let new = orders(agent);
             if new == place.last {
                 continue;
             }
             place.last = new.clone();
             if place.to.send(new).is_err() {
                 // The link is gone.
-                places.remove(&agent);
+                places.remove(agent);
             }
         }
     }
@@ -76,13 +76,13 @@ mod tests {
         let desk = Desk::default();
         let mut one = desk.listen(agent("app.backend-1"), Orders::default());
         let mut two = desk.listen(agent("app.backend-2"), Orders::default());
-        let both = || [agent("app.backend-1"), agent("app.backend-2")];
+        let both = [agent("app.backend-1"), agent("app.backend-2")];
         let said = |who: &AgentId| match who.as_str() {
             "app.backend-1" => clean("k3f9x2ab"),
             _ => Orders::default(),
         };
-        desk.tell(both(), said);
-        desk.tell(both(), said);
+        desk.tell(&both, said);
+        desk.tell(&both, said);
         assert_eq!(one.try_recv(), Ok(clean("k3f9x2ab")));
         assert!(one.try_recv().is_err() && two.try_recv().is_err());
     }
@@ -92,7 +92,7 @@ mod tests {
         let desk = Desk::default();
         let mut old = desk.listen(agent("app.backend-1"), Orders::default());
         let mut new = desk.listen(agent("app.backend-1"), Orders::default());
-        desk.tell([agent("app.backend-1")], |_| clean("k3f9x2ab"));
+        desk.tell(&[agent("app.backend-1")], |_| clean("k3f9x2ab"));
         assert_eq!(old.try_recv(), Err(broadcast::error::TryRecvError::Closed));
         assert_eq!(new.try_recv(), Ok(clean("k3f9x2ab")));
     }

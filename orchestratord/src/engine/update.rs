@@ -1,29 +1,33 @@
-//! What everybody who watches is told after a commit.
+//! What is told after a commit. What operators' clients are shown is made only while one watches: it
+//! is much more work than what the parts of the daemon need to know.
 
 use std::collections::BTreeSet;
 
-use cloud_code_domain::event::Event;
-use cloud_code_domain::id::{AccountName, AgentId};
+use cloud_code_domain::agent::{Agent, AgentState};
+use cloud_code_domain::id::{AccountName, AgentId, TaskId};
 use cloud_code_proto::v1;
 
 use crate::operator::view;
 
 use super::world::World;
 
-/// One commit, or signs of life, as those who watch see it.
+/// One commit, or signs of life, as the parts of the daemon see it.
 #[derive(Debug)]
 pub struct Update {
-    /// For operators' clients.
-    pub change: v1::Change,
-    /// The recorded facts.
-    pub events: Vec<Event>,
+    /// Tasks that changed.
+    pub tasks: BTreeSet<TaskId>,
+    /// Whether facts were recorded.
+    pub events: bool,
     /// Whether effects may have become due.
     pub effects: bool,
+    /// Whether the fleet has to be looked at: an agent among what changed is not connected, or is to
+    /// be made anew.
+    pub fleet: bool,
 }
 
 impl World {
-    /// The agents whose orders may have changed since the last commit.
-    pub(super) fn to_be_told(&self) -> BTreeSet<AgentId> {
+    /// The agents that have changed since the last commit, or whose work has.
+    pub(super) fn touched_agents(&self) -> BTreeSet<AgentId> {
         let changes = &self.changes;
         let mut agents: BTreeSet<AgentId> = changes.agents.union(&changes.live).cloned().collect();
         agents.extend(
@@ -40,29 +44,23 @@ impl World {
         agents
     }
 
-    /// What the changes since the last commit mean for those who watch; nothing where nothing did.
-    pub(super) fn update(&self) -> Option<Update> {
-        let changes = &self.changes;
-        let agents = self.to_be_told();
-        let nothing = agents.is_empty()
-            && changes.tasks.is_empty()
-            && changes.requests.is_empty()
-            && changes.accounts.is_empty()
-            && changes.projects.is_empty()
-            && changes.effects.is_empty()
-            && changes.events.is_empty()
-            && !changes.host;
-        if nothing {
-            return None;
+    /// What the changes since the last commit mean for the daemon.
+    pub(super) fn update(&mut self, agents: &BTreeSet<AgentId>) -> Update {
+        let connected = |agent| self.live.get(agent).is_some_and(|live| live.connected);
+        let to_be_looked_at = |agent: &Agent| {
+            !connected(&agent.id) || matches!(agent.state, AgentState::Recreating(_))
+        };
+        let mut known = agents.iter().filter_map(|agent| self.agents.get(agent));
+        Update {
+            fleet: known.any(to_be_looked_at),
+            events: !self.changes.events.is_empty(),
+            effects: !self.changes.effects.is_empty(),
+            tasks: std::mem::take(&mut self.changes.tasks),
         }
-        Some(Update {
-            change: self.change(&agents),
-            events: changes.events.clone(),
-            effects: !changes.effects.is_empty(),
-        })
     }
 
-    fn change(&self, agents: &BTreeSet<AgentId>) -> v1::Change {
+    /// What the changes since the last commit mean for those who watch.
+    pub(super) fn change(&self, agents: &BTreeSet<AgentId>) -> v1::Change {
         let changes = &self.changes;
         let totals = changes.host
             || !changes.spend.is_empty()

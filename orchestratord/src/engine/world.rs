@@ -10,7 +10,7 @@ pub(crate) use changes::Changes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cloud_code_domain::account::Account;
+use cloud_code_domain::account::{Account, Unanswered};
 use cloud_code_domain::agent::{Agent, AgentEvent};
 use cloud_code_domain::credential::{CredentialEvent, CredentialRequest};
 use cloud_code_domain::event::{Event, EventActor, Subject};
@@ -87,6 +87,8 @@ pub struct World {
     pub fleet_trouble: Option<String>,
     /// How many model calls of an execution failed one after the other; never stored.
     pub(crate) failing: BTreeMap<ExecutionId, u32>,
+    /// The same of an account, whichever executions made them; never stored.
+    pub(crate) unanswered: BTreeMap<AccountName, Unanswered>,
     /// Looks that are taken again; never stored.
     pub(crate) again: Again,
     /// What keeps trackers from answering; never stored.

@@ -163,12 +163,7 @@ async fn task_changed(updates: &mut Receiver<Arc<Update>>, task: &TaskId) -> boo
     loop {
         match updates.recv().await {
             Ok(update) => {
-                if update
-                    .change
-                    .tasks
-                    .iter()
-                    .any(|one| one.id == task.as_str())
-                {
+                if update.tasks.contains(task) {
                     return true;
                 }
             }

@@ -6,13 +6,14 @@ use cloud_code_domain::credential::CredentialType;
 use cloud_code_domain::id::{AccountName, ExecutionId};
 use cloud_code_domain::operator::Action;
 use cloud_code_proto::v1;
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::config::{Config, ProjectConfig, RealFiles};
 use crate::credentials::Secrets;
-use crate::engine::{ActRefusal, Engine, Input, Reply, Stopped};
+use crate::engine::{ActRefusal, Engine, Input, Reply, Stopped, Update};
 use crate::fleet::docker::DockerRuntime;
 use crate::fleet::doctor::{Subject, doctor};
 use crate::logs::Logs;
@@ -418,12 +419,22 @@ async fn events(
             return;
         }
         tokio::select! {
-            update = updates.recv() => {
-                if matches!(update, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
-                    return;
-                }
-            }
+            recorded = recorded(&mut updates) => if !recorded {
+                return;
+            },
             () = to.closed() => return,
+        }
+    }
+}
+
+/// Waits until something was recorded. False where the program is ending.
+async fn recorded(updates: &mut broadcast::Receiver<Arc<Update>>) -> bool {
+    loop {
+        match updates.recv().await {
+            Ok(update) if update.events => return true,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
         }
     }
 }

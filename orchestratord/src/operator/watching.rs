@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tonic::Status;
 
-use crate::engine::{Engine, Stopped, Update};
+use crate::engine::{Engine, Stopped};
 
 use super::view;
 
@@ -20,7 +20,7 @@ pub(super) type Answers = mpsc::Sender<Result<v1::WatchResponse, Status>>;
 /// Sends a snapshot, then changes, until the client or the engine goes away.
 pub(super) async fn watch(engine: Engine, operator: String, host: String, to: Answers) {
     loop {
-        let Ok((snapshot, updates)) = snapshot(&engine, &operator, &host).await else {
+        let Ok((snapshot, following)) = snapshot(&engine, &operator, &host).await else {
             // The client may be gone as well.
             let _gone = to
                 .send(Err(Status::unavailable("orchestratord is ending")))
@@ -37,7 +37,7 @@ pub(super) async fn watch(engine: Engine, operator: String, host: String, to: An
         {
             return;
         }
-        if !changes(updates, &to).await {
+        if !changes(following, &to).await {
             return;
         }
     }
@@ -47,7 +47,7 @@ async fn snapshot(
     engine: &Engine,
     operator: &str,
     host: &str,
-) -> Result<(v1::Snapshot, broadcast::Receiver<Arc<Update>>), Stopped> {
+) -> Result<(v1::Snapshot, broadcast::Receiver<Arc<v1::Change>>), Stopped> {
     let (operator, host) = (operator.to_owned(), host.to_owned());
     engine
         .watch(move |world| {
@@ -60,15 +60,15 @@ async fn snapshot(
 }
 
 /// Sends changes; true where the client fell behind and has to begin anew.
-async fn changes(mut updates: broadcast::Receiver<Arc<Update>>, to: &Answers) -> bool {
+async fn changes(mut following: broadcast::Receiver<Arc<v1::Change>>, to: &Answers) -> bool {
     loop {
-        let update = tokio::select! {
-            update = updates.recv() => update,
+        let change = tokio::select! {
+            change = following.recv() => change,
             () = to.closed() => return false,
         };
-        match update {
-            Ok(update) => {
-                let change = v1::watch_response::Message::Change(update.change.clone());
+        match change {
+            Ok(change) => {
+                let change = v1::watch_response::Message::Change(Arc::unwrap_or_clone(change));
                 if to
                     .send(Ok(v1::WatchResponse {
                         message: Some(change),

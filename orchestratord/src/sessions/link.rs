@@ -8,8 +8,7 @@ use cloud_code_domain::pace::Pace;
 use cloud_code_domain::silence::{Silence, Sound};
 use cloud_code_domain::vitals::Vitals;
 use cloud_code_proto::{PROTOCOL, v1};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,20 +16,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::credentials::Secrets;
-use crate::engine::{Engine, Hello, Input, Orders, RecordBody, Reply};
+use crate::engine::{Engine, Hello, Input, Orders, Reply};
 use crate::failpoint::failpoint;
 use crate::logs::Logs;
 use crate::mirrors::Mirrors;
 
 use super::asked::Asked;
 use super::assign::{Briefing, cancel_reason, message};
+use super::intake::Intake;
 use super::told::{Tell, Told};
-use super::{ResultAsk, Sessions, records};
+use super::{ResultAsk, Sessions};
 
 /// Messages on their way to an agent at most.
 const OUTBOUND: usize = 64;
-/// Records whose commit is awaited at most; the rest waits in the agent's spool.
-const IN_FLIGHT: usize = 256;
+/// Heartbeats are this far apart at least; an agentd sends one in three seconds.
+const BEATS: Duration = Duration::from_secs(1);
 /// An agent says hello within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Looks at the clock within the time that an agent may be silent.
@@ -143,6 +143,7 @@ struct Link {
     parts: LinkParts,
     outbound: Outbound,
     told: Told,
+    intake: Intake,
     asks: mpsc::Receiver<ResultAsk>,
     asked: Asked,
     /// What to say first; said when the agent reads already.
@@ -153,9 +154,11 @@ struct Link {
     away: Duration,
     begun: Instant,
     silence: Silence,
+    /// When the last heartbeat was passed on.
+    beaten: Option<Duration>,
 }
 
-type Commits = FuturesOrdered<futures_util::future::BoxFuture<'static, Option<Reply>>>;
+type Message = Result<Option<v1::FromAgent>, Status>;
 
 impl Link {
     async fn begin(
@@ -212,10 +215,12 @@ impl Link {
         let away = parts.briefing.config.agents.away;
         // A look that is late by as much as two says that we were the ones who slept.
         let silence = Silence::new(away, away * 3 / LOOKS, Duration::ZERO);
+        let intake = Intake::new(agent.clone(), parts.engine.clone(), parts.logs.clone());
         let begun = Self {
             agent,
             link,
             parts,
+            intake,
             outbound,
             told,
             asks,
@@ -226,6 +231,7 @@ impl Link {
             away,
             begun: Instant::now(),
             silence,
+            beaten: None,
         };
         if !begun.say(welcome).await {
             return Err(Status::cancelled("the agent went away"));
@@ -234,28 +240,23 @@ impl Link {
     }
 
     async fn run(mut self, mut inbound: Streaming<v1::FromAgent>) {
-        let mut commits = Commits::new();
         let first = std::mem::take(&mut self.first);
         let mut goes_on = self.follow(first).await;
         let mut looks = tokio::time::interval(self.away / LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while goes_on {
             goes_on = tokio::select! {
-                message = inbound.message(), if commits.len() < IN_FLIGHT => match message {
-                    Ok(Some(v1::FromAgent { message: Some(message) })) => {
-                        self.silence.heard(self.begun.elapsed());
-                        self.heard(message, &mut commits).await
-                    }
-                    Ok(Some(v1::FromAgent { message: None })) => true,
-                    Ok(None) | Err(_) => false,
-                },
-                Some(reply) = commits.next(), if !commits.is_empty() => {
-                    self.committed(reply, &mut commits).await
+                message = inbound.message(), if self.intake.has_room() => {
+                    self.silence.heard(self.begun.elapsed());
+                    self.all_heard(message, &mut inbound).await
+                }
+                newest = self.intake.committed(), if self.intake.awaits() => {
+                    self.committed(newest).await
                 }
                 orders = self.orders.recv() => self.ordered(orders).await,
                 Some(ask) = self.asks.recv() => self.ask(ask).await,
                 Some(_) = self.packs.join_next(), if !self.packs.is_empty() => true,
-                _ = looks.tick() => self.is_heard(commits.len() < IN_FLIGHT),
+                _ = looks.tick() => self.is_heard(self.intake.has_room()),
             };
         }
         // The program may be ending.
@@ -294,12 +295,41 @@ impl Link {
         said.is_ok()
     }
 
-    async fn heard(&mut self, message: v1::from_agent::Message, commits: &mut Commits) -> bool {
+    /// Takes a message, and after a record what is there already: records that came in together
+    /// become durable together.
+    async fn all_heard(&mut self, first: Message, inbound: &mut Streaming<v1::FromAgent>) -> bool {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            let Ok(Some(v1::FromAgent { message })) = message else {
+                // What came before the end is no less said.
+                self.intake.hand_over().await;
+                return false;
+            };
+            match message {
+                Some(v1::from_agent::Message::Record(record)) => {
+                    if !self.intake.take(record).await {
+                        return false;
+                    }
+                }
+                Some(message) => {
+                    return self.intake.hand_over().await && self.heard(message).await;
+                }
+                None => {}
+            }
+            next = match self.intake.is_full() {
+                true => None,
+                false => inbound.message().now_or_never(),
+            };
+        }
+        self.intake.hand_over().await
+    }
+
+    async fn heard(&mut self, message: v1::from_agent::Message) -> bool {
         use v1::from_agent::Message;
         let agent = self.agent.clone();
         let input = match message {
-            Message::Hello(_) => return false,
-            Message::Record(record) => return self.record(record, commits).await,
+            // Where records are taken is before this.
+            Message::Hello(_) | Message::Record(_) => return false,
             Message::NeedBase(need) => return self.need_base(need).await,
             Message::Result(chunk) => {
                 self.asked.part(chunk).await;
@@ -309,14 +339,7 @@ impl Link {
                 self.asked.failed(failed).await;
                 return true;
             }
-            Message::Heartbeat(beat) => Input::Heartbeat {
-                agent,
-                vitals: Vitals {
-                    cpu_percent: beat.cpu_percent,
-                    memory: beat.memory_bytes,
-                    disk_free: beat.disk_free_bytes,
-                },
-            },
+            Message::Heartbeat(beat) => return self.beat(&beat).await,
             Message::TaskCleaned(cleaned) => match cleaned.task.parse::<TaskId>() {
                 Ok(task) => Input::TaskCleaned { agent, task },
                 Err(_) => return true,
@@ -329,52 +352,29 @@ impl Link {
         self.parts.engine.send(input).await.is_ok()
     }
 
-    /// Log lines are on disk before the record that carried them is acknowledged.
-    async fn record(&mut self, record: v1::Record, commits: &mut Commits) -> bool {
-        let (agent, seq) = (self.agent.clone(), record.seq);
-        let input = match records::read(record) {
-            Ok(mut record) => {
-                if let Err(error) = log(&self.parts.logs, seq, &mut record).await {
-                    tracing::error!(error, agent_id = %agent, "a log cannot be written");
-                    return false;
-                }
-                Input::Record {
-                    agent,
-                    seq,
-                    execution: record.execution,
-                    body: record.body,
-                }
-            }
-            Err(malformed) => Input::Unreadable {
-                agent,
-                seq,
-                why: malformed.to_string(),
-            },
-        };
-        match self.parts.engine.post(input).await {
-            Ok(reply) => {
-                commits.push_back(Box::pin(async move { reply.await.ok() }));
-                true
-            }
-            Err(_) => false,
+    /// Nothing waits for what a heartbeat changes. Those that come faster than any agentd sends them
+    /// are passed over, so that nobody fills the engine's queue with them.
+    async fn beat(&mut self, beat: &v1::Heartbeat) -> bool {
+        let now = self.begun.elapsed();
+        if self.beaten.is_some_and(|last| now < last + BEATS) {
+            return true;
         }
+        self.beaten = Some(now);
+        let vitals = Vitals {
+            cpu_percent: beat.cpu_percent,
+            memory: beat.memory_bytes,
+            disk_free: beat.disk_free_bytes,
+        };
+        let agent = self.agent.clone();
+        let input = Input::Heartbeat { agent, vitals };
+        self.parts.engine.post(vec![input]).await.is_ok()
     }
 
     /// Acknowledges the newest of what is committed.
-    async fn committed(&mut self, reply: Option<Reply>, commits: &mut Commits) -> bool {
-        let mut newest = None;
-        let mut next = Some(reply);
-        while let Some(reply) = next {
-            match reply {
-                Some(Reply::Committed { seq }) => newest = Some(seq),
-                // A gap, or a store that cannot be written: the agent begins anew and sends again.
-                Some(_) | None => return false,
-            }
-            next = futures_util::FutureExt::now_or_never(commits.next()).flatten();
-        }
+    async fn committed(&mut self, newest: Option<u64>) -> bool {
         match newest {
             Some(seq) => self.say(v1::to_agent::Message::Ack(v1::Ack { seq })).await,
-            None => true,
+            None => false,
         }
     }
 
@@ -501,35 +501,5 @@ impl Link {
             }
             Err(_) => false,
         }
-    }
-}
-
-/// Appends the lines of a record, or the gap that it tells of, and makes them safe; a record that was
-/// appended before is not appended again.
-async fn log(logs: &Logs, seq: u64, record: &mut records::Record) -> Result<(), String> {
-    let lost = match record.body {
-        RecordBody::LogsDropped(lines) => lines,
-        RecordBody::Started { .. }
-        | RecordBody::Report(_)
-        | RecordBody::Logged
-        | RecordBody::Delivered(_)
-        | RecordBody::Ended(_) => 0,
-    };
-    let lines = std::mem::take(&mut record.lines);
-    if lines.is_empty() && lost == 0 {
-        return Ok(());
-    }
-    let (logs, execution) = (logs.clone(), record.execution.clone());
-    let written = tokio::task::spawn_blocking(move || {
-        if lost > 0 {
-            logs.append_lost(&execution, seq, lost)?;
-        } else {
-            logs.append(&execution, seq, &lines)?;
-        }
-        logs.sync(&execution)
-    });
-    match written.await {
-        Ok(written) => written.map_err(|error| error.to_string()),
-        Err(broken) => Err(broken.to_string()),
     }
 }

@@ -16,6 +16,19 @@ pub const PROVIDER_KEY: &str = "sk-the-key-of-the-provider-stays-on-the-host";
 /// What opens the forge. It stays on the host.
 pub const PUSH_TOKEN: &str = forge::TOKEN;
 
+/// What differs from what the README shows: TOML that is put where its name says.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// In `[agents]`.
+    pub agents: String,
+    /// In `[agents.types.backend]`.
+    pub agent_type: String,
+    /// In the project.
+    pub project: String,
+    /// After all else.
+    pub rest: String,
+}
+
 /// A coding CLI in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainedCli {
@@ -100,7 +113,11 @@ fn secret(path: &Path, value: &str) -> Result<()> {
 
 fn configuration(root: &Path, wanted: &Wanted, forge: &Forge, model: &ModelServer) -> String {
     let Wanted {
-        cli, image, agentd, ..
+        cli,
+        image,
+        agentd,
+        beside,
+        ..
     } = wanted;
     format!(
         r#"state_dir = "{root}/state"
@@ -119,9 +136,11 @@ runtime = "docker"
 agentd = "{agentd}"
 retry_seconds = 1
 min_free_disk = "100MB"
+{agents}
 
 [agents.types.backend]
 image = "{image}"
+{agent_type}
 
 [accounts.main]
 kind = "{provider}"
@@ -138,12 +157,18 @@ name = "{PROJECT}"
 tracker = "github"
 repository = "{repository}"
 coding_cli = "{adapter}"
+{project}
 
 [projects.github]
 api_url = "{api_url}"
 token_file = "{root}/github.token"
 poll_seconds = 1
+{rest}
 "#,
+        agents = beside.agents,
+        agent_type = beside.agent_type,
+        project = beside.project,
+        rest = beside.rest,
         root = root.display(),
         agentd = agentd.display(),
         provider = cli.provider(),

@@ -76,7 +76,7 @@ impl Live {
         for (path, content) in &plan.files {
             home::write(&spec.home, &spec.home.join(path), content)?;
         }
-        scene.parts.workspace.exclude(&plan.droppings)?;
+        scene.exclude(&plan.droppings)?;
         let env = scene.environment(plan.env);
         let program = plan.argv.first().cloned().unwrap_or_default();
         if scene.cli_version.is_none() {

@@ -83,13 +83,7 @@ impl Lanes {
         world: &World,
         now: Timestamp,
     ) -> (Vec<String>, Option<Timestamp>) {
-        let project = |record: &EffectRecord| {
-            if let Effect::Inspect { project, .. } = &record.effect {
-                return Some(project.clone());
-            }
-            let task = record.effect.task().and_then(|task| world.tasks.get(task));
-            task.map(|task| task.project.clone())
-        };
+        let project = |record: &EffectRecord| world.project_of(&record.effect);
         let effects = world
             .effects
             .iter()

@@ -87,7 +87,7 @@ async fn inputs_that_queue_up_share_a_commit() {
         replies.push(
             bench
                 .engine
-                .post(bench.new_task_input("One"))
+                .post(vec![bench.new_task_input("One")])
                 .await
                 .unwrap(),
         );
@@ -95,10 +95,38 @@ async fn inputs_that_queue_up_share_a_commit() {
     go.send(()).unwrap();
     assert!(holding.await.unwrap().unwrap());
     for reply in replies {
-        assert!(matches!(reply.await.unwrap(), Reply::Acted { .. }));
+        let reply = reply.await.unwrap();
+        assert!(matches!(reply.as_slice(), [Reply::Acted { .. }]));
     }
     let syncs = log.taken().iter().filter(|step| *step == "sync").count();
     assert!(syncs < 30, "100 inputs took {syncs} syncs");
+}
+
+#[tokio::test]
+async fn who_reads_between_inputs_makes_no_two_commits_of_one_and_sees_what_came_before() {
+    let (bench, log) = Bench::recorded().await;
+    log.clear();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let held = bench.engine.clone();
+    let holding = tokio::spawn(async move { held.read(move |_| wait.recv().is_ok()).await });
+    let mut replies = Vec::new();
+    let mut reading = tokio::task::JoinSet::new();
+    for sent in 1..=50 {
+        let input = vec![bench.new_task_input("One")];
+        replies.push(bench.engine.post(input).await.unwrap());
+        let engine = bench.engine.clone();
+        reading.spawn(async move { (sent, engine.read(|world| world.tasks.len()).await.unwrap()) });
+    }
+    go.send(()).unwrap();
+    assert!(holding.await.unwrap().unwrap());
+    for (sent, seen) in reading.join_all().await {
+        assert!(seen >= sent, "{seen} tasks after {sent} were sent");
+    }
+    for reply in replies {
+        reply.await.unwrap();
+    }
+    let syncs = log.taken().iter().filter(|step| *step == "sync").count();
+    assert!(syncs < 30, "50 inputs took {syncs} syncs");
 }
 
 #[tokio::test]

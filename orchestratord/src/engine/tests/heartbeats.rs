@@ -21,7 +21,7 @@ async fn beats(bench: &Bench, vitals: Vitals) {
 async fn a_heartbeat_wakes_who_watches_only_with_news_and_once_in_a_while() {
     let bench = Bench::start().await;
     beats(&bench, IDLE).await;
-    let mut updates = bench.engine.updates();
+    let (_, mut changes) = bench.engine.watch(|_| ()).await.unwrap();
     for _ in 0..5 {
         bench.later(3_000).await;
         let cpu_percent = 1;
@@ -34,7 +34,7 @@ async fn a_heartbeat_wakes_who_watches_only_with_news_and_once_in_a_while() {
         )
         .await;
     }
-    assert!(matches!(updates.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(changes.try_recv(), Err(TryRecvError::Empty)));
     let cpu_percent = 90;
     beats(
         &bench,
@@ -44,8 +44,8 @@ async fn a_heartbeat_wakes_who_watches_only_with_news_and_once_in_a_while() {
         },
     )
     .await;
-    let news = updates.try_recv().expect("news");
-    assert_eq!(news.change.agents[0].cpu_percent, 90);
+    let news = changes.try_recv().expect("news");
+    assert_eq!(news.agents[0].cpu_percent, 90);
     bench.later(31_000).await;
     beats(
         &bench,
@@ -55,8 +55,8 @@ async fn a_heartbeat_wakes_who_watches_only_with_news_and_once_in_a_while() {
         },
     )
     .await;
-    let alive = updates.try_recv().expect("a sign of life");
-    let heard = alive.change.agents[0].last_heard_ms;
+    let alive = changes.try_recv().expect("a sign of life");
+    let heard = alive.agents[0].last_heard_ms;
     assert_eq!(heard, Some(bench.now().0));
 }
 

@@ -41,6 +41,39 @@ impl Changes {
     pub(crate) fn routine(&self) -> bool {
         !self.more
     }
+
+    /// Whether nobody has to be told of anything.
+    pub(crate) fn are_nothing(&self) -> bool {
+        let Self {
+            host,
+            tasks,
+            executions,
+            agents,
+            requests,
+            accounts,
+            projects,
+            effects,
+            // Whatever changes these changes an account or a task as well.
+            spend: _,
+            reservations: _,
+            deliveries: _,
+            events,
+            retired: _,
+            live,
+            more: _,
+            counted: _,
+        } = self;
+        !host
+            && tasks.is_empty()
+            && executions.is_empty()
+            && agents.is_empty()
+            && requests.is_empty()
+            && accounts.is_empty()
+            && projects.is_empty()
+            && effects.is_empty()
+            && events.is_empty()
+            && live.is_empty()
+    }
 }
 
 /// `T` or its absence under a key becomes a put or a delete.

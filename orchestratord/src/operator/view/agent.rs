@@ -1,6 +1,7 @@
 //! Agents as clients see them.
 
 use cloud_code_domain::agent::{Agent, AgentState};
+use cloud_code_domain::tenancy::Tenancy;
 use cloud_code_proto::v1;
 
 use super::spent;
@@ -16,10 +17,12 @@ pub fn agent(world: &World, agent: &Agent) -> v1::Agent {
         AgentState::Working(execution) => (Some(execution), stuck),
         AgentState::Recreating(why) if stuck.is_empty() => (None, why.clone()),
         AgentState::Recreating(_) => (None, stuck),
-        AgentState::Provisioning
-        | AgentState::Idle
-        | AgentState::Maintenance
-        | AgentState::Retired => (None, stuck),
+        AgentState::Idle => match &agent.tenancy {
+            // It has nothing to do, and others wait all the same.
+            Tenancy::Of(task) if stuck.is_empty() => (None, format!("kept for task {task}")),
+            Tenancy::Of(_) | Tenancy::Open | Tenancy::Fresh | Tenancy::Over => (None, stuck),
+        },
+        AgentState::Provisioning | AgentState::Maintenance | AgentState::Retired => (None, stuck),
     };
     let docker = world.config.agents.runtime == RuntimeKind::Docker;
     let image = world
@@ -52,5 +55,9 @@ pub fn agent(world: &World, agent: &Agent) -> v1::Agent {
         confined: docker,
         agentd_version: live.version,
         created_at_ms: agent.created_at.0,
+        workspace_mode: world
+            .project_config(&agent.project)
+            .map(|project| project.workspace_mode.as_str().into())
+            .unwrap_or_default(),
     }
 }

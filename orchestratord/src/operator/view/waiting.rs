@@ -92,6 +92,10 @@ fn pending_detail(world: &World, task: &Task) -> (String, Option<i64>) {
         Some(Wait::Account(Parking::UsageLimit { until })) => {
             ("its account is parked: a usage limit".into(), Some(until.0))
         }
+        Some(Wait::Account(Parking::NoAnswer { until })) => {
+            let why = "its account's provider gives no answer; it is asked again then";
+            (why.into(), Some(until.0))
+        }
         Some(Wait::Account(Parking::LogInAgain)) => {
             let account = world.account_of_task(task);
             let account = account.map_or_else(|| "NAME".to_owned(), ToString::to_string);
