@@ -2,7 +2,7 @@
 //! `.git` touches no other task, and the next one starts from what the host sent.
 //!
 //! ```text
-//!  repo.git/objects ──▶ spares/<n>/work/.git, files of the base ──▶ renamed to tasks/<task>/work
+//!  repo.git/objects ──▶ .git in spares/<n>/work, files of the base ──▶ renamed to tasks/<task>/work
 //! ```
 //!
 //! Objects are copied file by file: reflinked where the file system can, so that a large history costs
