@@ -1,3 +1,5 @@
+//! Gemini CLI: how it is told, and how it tells.
+
 use super::*;
 
 const GEMINI: &str = include_str!("../fixtures/gemini.jsonl");

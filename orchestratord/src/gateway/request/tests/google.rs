@@ -1,3 +1,5 @@
+//! Requests of Google's API: what of them reaches the provider.
+
 use super::*;
 
 fn generated(body: &Value) -> Value {
