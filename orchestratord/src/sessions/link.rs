@@ -307,7 +307,8 @@ impl Link {
             };
             match message {
                 Some(v1::from_agent::Message::Record(record)) => {
-                    if !self.intake.take(record).await {
+                    let taken = self.intake.take(record).await;
+                    if !taken {
                         return false;
                     }
                 }
