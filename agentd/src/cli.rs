@@ -24,7 +24,7 @@ mod transcript;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloud_code_domain::account::{Authorisation, Provider};
@@ -40,6 +40,7 @@ pub fn adapter(name: &str) -> Option<Box<dyn Adapter>> {
         "opencode" => Box::new(acp::Acp(acp::Program::Opencode)),
         "qwen" => Box::new(acp::Acp(acp::Program::Qwen)),
         "copilot" => Box::new(acp::Acp(acp::Program::Copilot)),
+        "gemini" => Box::new(acp::Acp(acp::Program::Gemini)),
         "acp" => Box::new(acp::Acp(acp::Program::Any)),
         "scripted" => Box::new(scripted::Scripted),
         "lines" => Box::new(lines::Lines),
@@ -74,12 +75,12 @@ pub struct RunSpec {
 /// Which session a run belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionRef {
-    /// A new one; the id is a fresh UUID that the program may take over.
+    /// A new one; the id is a fresh UUID that the program may take over, see [`Adapter::keeps_session`].
     New {
         /// The UUID.
         id: String,
     },
-    /// The one that an earlier run reported in [`CliEvent::Session`].
+    /// The one that an earlier run took over or reported in [`CliEvent::Session`].
     Resume {
         /// Its id as reported.
         id: String,
@@ -113,11 +114,7 @@ impl Gateway {
     /// Where the provider's API is, for example `http://127.0.0.1:4000/model/anthropic`.
     #[must_use]
     pub fn url(&self) -> String {
-        let provider = match self.provider {
-            Provider::Anthropic => "anthropic",
-            Provider::Openai => "openai",
-        };
-        format!("{}/{provider}", self.base_url)
+        format!("{}/{}", self.base_url, self.provider.as_str())
     }
 }
 
@@ -192,6 +189,15 @@ pub trait Adapter: Send + Sync {
     /// Whether the process stays for the next turn. Otherwise each turn starts one.
     fn warm(&self) -> bool {
         false
+    }
+
+    /// Whether the program left something below HOME by which it can take this session up again. None:
+    /// it names its sessions itself, and every one that it told of can be resumed.
+    ///
+    /// A program that takes the id over from us may be killed before it has written anything down; it
+    /// would refuse to resume such a session.
+    fn keeps_session(&self, _home: &Path, _session: &str) -> Option<bool> {
+        None
     }
 
     /// How a turn is interrupted.

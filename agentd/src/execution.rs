@@ -89,7 +89,7 @@ async fn cause(scene: &Scene, error: &ExecutionError) -> FailureCause {
     match error {
         ExecutionError::Start(_) => FailureCause::CodingCliUnavailable,
         ExecutionError::Git(_) | ExecutionError::Workspace(WorkspaceError::Git(_))
-            if scene.begun && !scene.worktree.is_usable().await =>
+            if scene.begun && !is_whole(scene).await =>
         {
             FailureCause::WorktreeDamaged
         }
@@ -97,6 +97,11 @@ async fn cause(scene: &Scene, error: &ExecutionError) -> FailureCause {
             FailureCause::WorkspaceUnavailable
         }
     }
+}
+
+async fn is_whole(scene: &Scene) -> bool {
+    let base = &scene.job.base;
+    scene.worktree.is_usable().await && scene.worktree.holds(base).await.unwrap_or(false)
 }
 
 async fn carry_out(scene: &mut Scene) -> Result<v1::Ended, ExecutionError> {

@@ -10,8 +10,12 @@
 //!             /spares/<n>/             where worktrees are made, and wait for a task
 //!             /.agentd/                lock, spool, state; agentd's own
 //! ```
+//!
+//! A worktree is one of the hot clone, or has a copy of it for a repository of its own
+//! ([`copy`]).
 
 pub(crate) mod clone;
+mod copy;
 pub(crate) mod git;
 pub(crate) mod home;
 pub(crate) mod memory;
@@ -34,6 +38,7 @@ pub(crate) struct Workspace {
     /// Device and inode of agentd's own folder.
     identity: (u64, u64),
     records: Arc<tokio::sync::Mutex<()>>,
+    packs: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why a workspace cannot be made or used.
@@ -51,6 +56,8 @@ pub(crate) enum WorkspaceError {
     NoBase { commit: String, reason: String },
     #[error("the file {0:?} of the home folder has no harmless path")]
     BadHomePath(String),
+    #[error("an isolated workspace holds task {0} already")]
+    NotFresh(String),
     #[error("the setup command failed: {0}")]
     Setup(String),
 }
@@ -86,6 +93,7 @@ impl Workspace {
             root: root.into(),
             identity,
             records: Arc::default(),
+            packs: Arc::default(),
         })
     }
 
@@ -113,6 +121,12 @@ impl Workspace {
     /// it, it looks gone.
     async fn records(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.records.lock().await
+    }
+
+    /// To be held while a pack comes into the hot clone, or its packs are copied: in the middle of
+    /// it, an index has no pack.
+    async fn packs(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.packs.lock().await
     }
 
     pub(crate) fn task(&self, task: &TaskId) -> TaskDirs {

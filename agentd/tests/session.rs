@@ -12,6 +12,8 @@ mod host;
 #[path = "session/station.rs"]
 mod station;
 
+#[path = "session/copies.rs"]
+mod copies;
 #[path = "session/files.rs"]
 mod files;
 #[path = "session/kills.rs"]

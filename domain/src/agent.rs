@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, BadName, ExecutionId, ProjectName};
 use crate::machine::{Denied, Outcome, Step};
+use crate::tenancy::Tenancy;
 use crate::time::Timestamp;
 
 /// The seven kinds of workstation.
@@ -230,6 +231,9 @@ pub struct Agent {
     pub number: u32,
     /// Where it stands.
     pub state: AgentState,
+    /// Whose its workspace is.
+    #[serde(default)]
+    pub tenancy: Tenancy,
     /// The spool that its last session sent from, and the last record of it that is committed.
     pub spool: Option<SpoolPosition>,
     /// Executions that succeeded on it.

@@ -75,7 +75,8 @@ pub fn handover<'a>(
 }
 
 /// Whose work the next execution goes on with, and does not know of: `last` is the execution before,
-/// `keeps` whether its worktree is kept.
+/// `keeps` whether its worktree and session are kept. What is pushed is in the base already: nothing
+/// of it is looked at again.
 #[must_use]
 pub fn predecessor(
     task: &Task,
@@ -85,8 +86,17 @@ pub fn predecessor(
 ) -> Option<Predecessor> {
     let brought = task.brought.as_ref().filter(|one| one.head == *base);
     let from = brought.map_or(base, |one| &one.by.from);
+    let is_another = |last: &Execution| {
+        let pushed = task.pull_request.as_ref();
+        let pushed = pushed.is_some_and(|record| record.published.is_some());
+        if keeps {
+            last.coding_cli != task.coding_cli
+        } else {
+            brought.is_none() && pushed
+        }
+    };
     match last {
-        Some(last) if keeps && last.coding_cli != task.coding_cli => Some(Predecessor {
+        Some(last) if is_another(last) => Some(Predecessor {
             agent: last.agent.clone(),
             coding_cli: last.coding_cli.clone(),
             from: from.clone(),
@@ -174,6 +184,11 @@ mod tests {
         assert_eq!(predecessor(&task, &oid('a'), Some(&last), false), None);
         let told = predecessor(&task, &oid('a'), Some(&last), true).unwrap();
         assert_eq!(told.coding_cli.as_str(), "claude-code");
+        // A session that begins at a pull request does not know whose it is.
+        task.pull_request = Some(pull_request());
+        let told = predecessor(&task, &oid('b'), Some(&last), false).unwrap();
+        assert_eq!((told.agent, told.from), (agent(1), oid('b')));
+        assert_eq!(predecessor(&task, &oid('b'), None, false), None);
         let by = Predecessor {
             agent: agent(1),
             coding_cli: last.coding_cli.clone(),

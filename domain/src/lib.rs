@@ -30,6 +30,7 @@ pub mod routing;
 pub mod agent;
 pub mod fleet;
 pub mod silence;
+pub mod tenancy;
 pub mod vitals;
 pub mod workspace;
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::agent::AgentType;
 use crate::id::{AgentId, ProjectName, TaskId};
 use crate::task::Priority;
+use crate::tenancy::Admits;
 use crate::time::Timestamp;
 
 /// A pending task that could start now: nothing that it depends on is open, its back-off is over,
@@ -40,6 +41,8 @@ pub struct Seat {
     pub project: ProjectName,
     /// Its type.
     pub agent_type: AgentType,
+    /// Which tasks it may be given.
+    pub admits: Admits,
 }
 
 /// Gives tasks to idle agents: at most `free_slots`, one task per agent, one task per branch of a
@@ -81,6 +84,7 @@ pub fn place(
 fn suits(candidate: &Candidate, seat: &Seat) -> bool {
     // Private code never lies beside another project's, whoever asks for it.
     candidate.project == seat.project
+        && seat.admits.admits(&candidate.task)
         && candidate
             .bound_to
             .as_ref()

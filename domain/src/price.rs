@@ -155,8 +155,16 @@ mod tests {
         assert_eq!(input("gpt-5.4-2026-03-05"), Some(2_500_000));
         assert_eq!(input("gpt-5.4-mini"), Some(750_000));
         assert_eq!(input("gpt-6.1-sol"), Some(2_000_000));
+        assert_eq!(input("gemini-2.5-pro"), Some(1_250_000));
+        assert_eq!(input("gemini-3.1-pro-preview-customtools"), Some(2_000_000));
         // an unknown sibling may cost anything
-        for unknown in ["gpt-5.4-ultra", "gpt-7", "claude-sonnet-9", "mock"] {
+        for unknown in [
+            "gpt-5.4-ultra",
+            "gpt-7",
+            "claude-sonnet-9",
+            "gemini-2.5-flash-image",
+            "mock",
+        ] {
             assert_eq!(input(unknown), None, "{unknown}");
         }
     }

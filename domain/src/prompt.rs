@@ -57,8 +57,10 @@ pub struct Earlier<'a> {
     pub agent: &'a str,
     /// The coding CLI.
     pub coding_cli: &'a str,
-    /// The commit that its work goes back to.
+    /// The commit that its work goes back to; where it is pushed, the last commit of it.
     pub from: &'a str,
+    /// Whether its commits are pushed already.
+    pub pushed: bool,
     /// Its commits, a line each, the newest first.
     pub commits: &'a [String],
     /// What it reported.
@@ -189,9 +191,14 @@ fn criteria(criteria: &[String]) -> String {
 
 fn earlier(earlier: &Earlier<'_>) -> String {
     let from = one_line(earlier.from, 64);
+    let place = if earlier.pushed {
+        format!("up to {from}, and is pushed: never undo, amend or rebase it")
+    } else {
+        format!("after {from}")
+    };
     let mut text = format!(
         "# What was done before\n\nThe coding CLI {} on {} worked on this task before you. What it \
-         committed is in your branch, after {from}. Read it, keep what is good, and go on from there; \
+         committed is in your branch, {place}. Read it, keep what is good, and go on from there; \
          do not begin anew.",
         one_line(earlier.coding_cli, 80),
         one_line(earlier.agent, 80),

@@ -206,6 +206,21 @@ impl TaskState {
         }
     }
 
+    /// Whether only what succeeded leads here.
+    #[must_use]
+    pub fn follows_success(&self) -> bool {
+        match self {
+            Self::Publishing(_) | Self::Review | Self::Completed => true,
+            Self::Triage(_)
+            | Self::Pending
+            | Self::Assigned(_)
+            | Self::InProgress(_)
+            | Self::Blocked(_)
+            | Self::Failed(_)
+            | Self::Cancelled(_) => false,
+        }
+    }
+
     /// The execution whose messages may still move this task.
     #[must_use]
     pub fn current_execution(&self) -> Option<&ExecutionId> {

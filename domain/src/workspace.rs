@@ -1,8 +1,10 @@
 //! Workspace modes, paths and branch names.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::id::TaskId;
+use crate::id::{BadName, TaskId};
 
 /// How a task's workspace is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -11,6 +13,50 @@ pub enum WorkspaceMode {
     /// A worktree of the agent's hot clone.
     #[default]
     Shared,
+    /// A repository of the task's own, copied from the agent's hot clone: whatever becomes of it
+    /// touches no other task.
+    CopyOnWrite,
+    /// A workstation of the task's own: made empty, without tools and caches of others, and thrown
+    /// away when the task needs it no more.
+    Isolated,
+}
+
+impl WorkspaceMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Shared, Self::Isolated, Self::CopyOnWrite];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::CopyOnWrite => "copy_on_write",
+            Self::Isolated => "isolated",
+        }
+    }
+
+    /// Whether a task has a repository of its own, and not a worktree of the hot clone.
+    #[must_use]
+    pub fn is_copied(self) -> bool {
+        match self {
+            // Nobody else ever comes to the clone of an isolated workstation.
+            Self::Shared | Self::Isolated => false,
+            Self::CopyOnWrite => true,
+        }
+    }
+}
+
+impl FromStr for WorkspaceMode {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let found = Self::ALL.into_iter().find(|mode| mode.as_str() == text);
+        found.ok_or_else(|| BadName {
+            kind: "workspace mode",
+            text: text.chars().take(80).collect(),
+            rule: "one of shared, isolated, copy_on_write",
+        })
+    }
 }
 
 /// The branch that a task owns: `<prefix><issue>-<task id>`, or `<prefix><task id>` without an
@@ -72,6 +118,18 @@ pub const OUR_DIR: &str = ".cloud-code";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_reads_as_it_is_written_and_nothing_else_does() {
+        for mode in WorkspaceMode::ALL {
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+            let stored = serde_json::to_value(mode).unwrap();
+            assert_eq!(stored, serde_json::json!(mode.as_str()));
+        }
+        for bad in ["", "Shared", "copy-on-write", "shared "] {
+            assert!(bad.parse::<WorkspaceMode>().is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_branch_carries_the_id_of_its_task() {

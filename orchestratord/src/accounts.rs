@@ -5,7 +5,7 @@ use cloud_code_domain::id::{AccountName, AgentId};
 use cloud_code_domain::limit::Amount;
 use futures_util::future::BoxFuture;
 
-use crate::engine::{CallRefusal, Engine, Input, Reply};
+use crate::engine::{Answer, CallRefusal, Engine, Input, Reply};
 use crate::gateway::meter::{Basis, Ceiling, Charge, Lease, Meter, Refusal, Reservation, Tunnel};
 use crate::sessions::Briefing;
 
@@ -93,9 +93,10 @@ impl Meter for EngineMeter {
                     cost: charge.cost,
                     tokens: charge.tokens,
                 },
-                answered: match charge.basis {
-                    Basis::Metered | Basis::Estimated => true,
-                    Basis::Ceiling | Basis::Nothing => false,
+                answer: match charge.basis {
+                    Basis::Metered | Basis::Estimated => Answer::Whole,
+                    Basis::Refused => Answer::Refused,
+                    Basis::Ceiling | Basis::Nothing => Answer::None,
                 },
             };
             // Where the engine has stopped the reservation stays, and is charged at the next start.

@@ -25,8 +25,8 @@ mod world;
 
 pub use effect::{Effect, EffectRecord, EffectState, Outcome};
 pub use input::{
-    ActRefusal, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected, RecordBody,
-    Reply, SecretId,
+    ActRefusal, Answer, CallRefusal, Done, Ended, EndedHow, Facts, Hello, Input, Inspected,
+    RecordBody, Reply, SecretId,
 };
 pub use orders::{CredentialOrder, Orders};
 pub use outbox::{Outside, run as run_outbox};

@@ -1,5 +1,5 @@
-//! Places, by name, where a test can have the program killed: `FAILPOINTS="outbox::after_done=return"`
-//! in its environment. They are compiled in with the feature `failpoints` only, which nothing but the
+//! Places, by name, where a test can have the program killed, `FAILPOINTS="outbox::after_done=return"` in
+//! its environment, or stand still for so many milliseconds: `core::before_commit=sleep(6000)`. They are compiled in with the feature `failpoints` only, which nothing but the
 //! tests of this workspace switches on.
 //!
 //! ```text

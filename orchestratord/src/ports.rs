@@ -142,6 +142,8 @@ pub struct WorkstationSpec {
     pub socket_dir: std::path::PathBuf,
     /// A bundle of certificate authorities to mount.
     pub ca_bundle: Option<std::path::PathBuf>,
+    /// Without tools and caches, which outlive a task.
+    pub isolated: bool,
 }
 
 /// A workstation that a runtime found.

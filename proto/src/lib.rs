@@ -28,7 +28,7 @@ pub use convert::Malformed;
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The version of both protocols. A peer with another one is told what to do.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Bytes of a session or operator message that are accepted at most.
 pub const MAX_MESSAGE: usize = 4 << 20;

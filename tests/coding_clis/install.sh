@@ -1,14 +1,15 @@
 #!/bin/sh
 # Installs the coding CLIs that the adapters are tested with, pinned, into a directory:
 #
-#   install.sh DIRECTORY [claude-code] [codex] [aider] [opencode] [qwen] [copilot]   (all without names)
+#   install.sh DIRECTORY [claude-code] [codex] [aider] [opencode] [qwen] [copilot] [gemini]   (all without names)
 #
 #   DIRECTORY/bin/claude          native program of Claude Code
 #   DIRECTORY/bin/codex           native program of Codex
 #   DIRECTORY/bin/aider           aider; its first line names the Python it lives in
 #   DIRECTORY/bin/opencode        native program of opencode
-#   DIRECTORY/bin/qwen            starts Qwen Code with a Node of its own
+#   DIRECTORY/bin/qwen            starts Qwen Code with the Node that is installed beside
 #   DIRECTORY/bin/copilot         native program of the Copilot CLI
+#   DIRECTORY/bin/gemini          starts Gemini CLI with the same Node
 #
 # Run again it changes nothing that already has the right version. It ends with a status other than
 # 0 if a program does not report the version that is pinned here. npm, pip and python3 are needed;
@@ -22,6 +23,7 @@ OPENCODE=1.18.33
 QWEN=0.24.4
 NODE=22.23.3
 COPILOT=1.0.102
+GEMINI=0.61.0
 
 die() {
     echo "install.sh: $*" >&2
@@ -32,17 +34,17 @@ die() {
 mkdir -p "$1"
 directory=$(cd "$1" && pwd)
 shift
-[ $# -ge 1 ] || set -- claude-code codex aider opencode qwen copilot
+[ $# -ge 1 ] || set -- claude-code codex aider opencode qwen copilot gemini
 mkdir -p "$directory/bin"
 
 # The version that a program reports, or nothing.
 version_of() {
     [ -x "$1" ] || return 0
-    "$1" --version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
+    GEMINI_CLI_NO_RELAUNCH=true "$1" --version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
 }
 
 # npm_install FOLDER PACKAGE…: --force, because npm otherwise silently takes an older release whose `engines`
-# fit the Node at hand; the programs are native and need no Node at all, or bring their own.
+# fit the Node at hand; the programs are native and need no Node at all, or get one.
 npm_install() {
     folder=$1
     shift
@@ -87,15 +89,28 @@ install_opencode() {
     ln -sfn "$program" "$directory/bin/opencode"
 }
 
+# with_node NAME SCRIPT: bin/NAME starts it with a Node that is new enough.
+with_node() {
+    node=$directory/node/node_modules/node/bin/node
+    [ "$(version_of "$node")" = "$NODE" ] || npm_install node "node@$NODE"
+    cat >"$directory/bin/$1" <<END
+#!/bin/sh
+exec "$node" "$directory/$2" "\$@"
+END
+    chmod +x "$directory/bin/$1"
+}
+
 install_qwen() {
     [ "$(version_of "$directory/bin/qwen")" = "$QWEN" ] && return 0
-    npm_install qwen "@qwen-code/qwen-code@$QWEN" "node@$NODE"
-    modules=$directory/qwen/node_modules
-    cat >"$directory/bin/qwen" <<END
-#!/bin/sh
-exec "$modules/node/bin/node" "$modules/@qwen-code/qwen-code/cli-entry.js" "\$@"
-END
-    chmod +x "$directory/bin/qwen"
+    npm_install qwen "@qwen-code/qwen-code@$QWEN"
+    with_node qwen qwen/node_modules/@qwen-code/qwen-code/cli-entry.js
+}
+
+install_gemini() {
+    [ "$(version_of "$directory/bin/gemini")" = "$GEMINI" ] && return 0
+    # What is optional is built from source where no binary fits; it does without.
+    npm_install gemini --omit=optional "@google/gemini-cli@$GEMINI"
+    with_node gemini gemini/node_modules/@google/gemini-cli/bundle/gemini.js
 }
 
 install_copilot() {
@@ -120,6 +135,7 @@ for name in "$@"; do
     opencode) install_opencode && verify opencode "$OPENCODE" ;;
     qwen) install_qwen && verify qwen "$QWEN" ;;
     copilot) install_copilot && verify copilot "$COPILOT" ;;
-    *) die "unknown program '$name': claude-code, codex, aider, opencode, qwen and copilot are known" ;;
+    gemini) install_gemini && verify gemini "$GEMINI" ;;
+    *) die "unknown program '$name': claude-code, codex, aider, opencode, qwen, copilot and gemini are known" ;;
     esac
 done

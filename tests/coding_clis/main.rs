@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cloud_code_domain::account::Provider;
-use cloud_code_tests::coding_cli_cases::{cases, whole};
+use cloud_code_tests::coding_cli_cases::{cases, limit, whole};
 use cloud_code_tests::coding_cli_run::CodingCli;
 use cloud_code_tests::trials::{Demand, Found, trial};
 use libtest_mimic::{Arguments, Trial};
@@ -40,6 +40,7 @@ fn trials(directory: Option<&Path>) -> Vec<Trial> {
         CodingCli::opencode(directory, Provider::Openai),
         CodingCli::qwen(directory),
         CodingCli::copilot(directory),
+        CodingCli::gemini(directory),
     ];
     let wholes = wholes.into_iter().map(|cli| {
         let name = format!("{}_makes_a_change_in_a_whole_installation", cli.adapter);
@@ -47,7 +48,39 @@ fn trials(directory: Option<&Path>) -> Vec<Trial> {
             whole::makes_a_change(cli, Path::new(PROGRAMS)).await
         })
     });
-    cases.chain(wholes).collect()
+    let openai = Provider::Openai;
+    let limits = [
+        (
+            "two_tasks_each_of_claude_code_codex_and_aider_sleep_through_a_limit",
+            vec![
+                CodingCli::claude_code(directory),
+                CodingCli::codex(directory),
+                CodingCli::aider(directory, openai),
+            ],
+            2,
+        ),
+        (
+            "opencode_sleeps_through_a_limit",
+            vec![CodingCli::opencode(directory, openai)],
+            1,
+        ),
+        (
+            "qwen_sleeps_through_a_limit",
+            vec![CodingCli::qwen(directory)],
+            1,
+        ),
+        (
+            "copilot_sleeps_through_a_limit",
+            vec![CodingCli::copilot(directory)],
+            1,
+        ),
+    ];
+    let limits = limits.into_iter().map(|(name, clis, each)| {
+        trial(name.to_owned(), demand, look(), async move |()| {
+            limit::is_slept_through(clis, each, Path::new(PROGRAMS)).await
+        })
+    });
+    cases.chain(wholes).chain(limits).collect()
 }
 
 /// Why there are no coding CLIs to test with.
@@ -57,9 +90,11 @@ fn missing(directory: Option<&Path>) -> Option<String> {
         return Some(format!("${DIRECTORY} is not set; {INSTALL}"));
     };
     let bin = directory.join("bin");
-    let absent = ["claude", "codex", "aider", "opencode", "qwen", "copilot"]
-        .into_iter()
-        .find(|program| !bin.join(program).exists())?;
+    let absent = [
+        "claude", "codex", "aider", "opencode", "qwen", "copilot", "gemini",
+    ]
+    .into_iter()
+    .find(|program| !bin.join(program).exists())?;
     Some(format!(
         "there is no {}; {INSTALL}",
         bin.join(absent).display()

@@ -69,7 +69,7 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 /// A turn that says when it has begun, and goes on when it is told to.
-fn waiting() -> Script {
+pub(super) fn waiting() -> Script {
     let wait = "touch /tmp/begun; until test -e /tmp/go; do sleep 0.1; done";
     Script::playing(vec![
         Step::does("I wait for somebody.", Action::run(wait)),

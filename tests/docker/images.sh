@@ -1,11 +1,12 @@
 #!/bin/sh
 # Images for the tests, made once: each tag names the recipe that it was made from.
 #
-#   images.sh [--tag] base|contract|backend        prints the image; with --tag it makes nothing
+#   images.sh [--tag] base|contract|backend|acp    prints the image; with --tag it makes nothing
 #
 #   base      Debian with git, by debootstrap and `docker import`: no registry is asked
 #   contract  the base with the image contract on it, and nothing else
 #   backend   the image that dockerfiles/build.sh makes, with the three coding CLIs; takes minutes
+#   acp       the same with those that speak the Agent Client Protocol, as the README says to put them in
 #
 # environment: DOCKER (docker), CA_BUNDLE (/etc/ssl/certs/ca-certificates.crt)
 #
@@ -24,6 +25,10 @@ if [ "${1:-}" = --tag ]; then
     shift
 fi
 
+# Pinned as in tests/coding_clis/install.sh.
+more="--build-arg OPENCODE_VERSION=1.18.33 --build-arg COPILOT_VERSION=1.0.102
+    --build-arg QWEN_VERSION=0.24.4"
+
 digest() {
     sha256sum | cut -c 1-12
 }
@@ -37,16 +42,22 @@ RUN groupadd --gid 10001 agent \\
 END
 }
 
+backend_recipe() {
+    tag_of base
+    cat "$recipes/Dockerfile" "$recipes/build.sh" \
+        "$recipes/packages/all.txt" "$recipes/packages/backend.txt"
+}
+
 tag_of() {
     case $1 in
     base) echo "cloud-code-test-base:$(digest <"$recipes/base.sh")" ;;
     contract) echo "cloud-code-test-contract:$(contract_recipe "$(tag_of base)" | digest)" ;;
-    backend)
-        echo "cloud-code-backend:$(
+    backend) echo "cloud-code-backend:$(backend_recipe | digest)" ;;
+    acp)
+        echo "cloud-code-backend:acp-$(
             {
-                tag_of base
-                cat "$recipes/Dockerfile" "$recipes/build.sh" \
-                    "$recipes/packages/all.txt" "$recipes/packages/backend.txt"
+                backend_recipe
+                echo "$more"
             } | digest
         )"
         ;;
@@ -57,6 +68,14 @@ tag_of() {
     esac
 }
 
+build() {
+    label=${1##*:}
+    shift
+    make base "$(tag_of base)"
+    [ ! -f "$bundle" ] || set -- "$@" --ca-bundle "$bundle"
+    "$recipes/build.sh" --base "$(tag_of base)" --tag "$label" "$@" backend
+}
+
 make() {
     "$docker" image inspect "$2" >/dev/null 2>&1 && return 0
     case $1 in
@@ -65,18 +84,19 @@ make() {
         make base "$(tag_of base)"
         contract_recipe "$(tag_of base)" | DOCKER_BUILDKIT=0 "$docker" build -q --network none -t "$2" -
         ;;
-    backend)
-        make base "$(tag_of base)"
-        [ ! -f "$bundle" ] || set -- "$@" --ca-bundle "$bundle"
-        kind=$1 tag=$2
-        shift 2
-        "$recipes/build.sh" --base "$(tag_of base)" --tag "${tag##*:}" "$@" "$kind"
+    backend) build "$2" ;;
+    acp)
+        # Nearly all of its layers are the other's.
+        make backend "$(tag_of backend)"
+        # shellcheck disable=SC2086 # one word per argument is meant
+        build "$2" $more
         ;;
     esac
 }
 
 tag=$(tag_of "${1:-}")
-if [ -z "$only_tag" ]; then
+# What is there is waited for by nobody.
+if [ -z "$only_tag" ] && ! "$docker" image inspect "$tag" >/dev/null 2>&1; then
     exec 9>"${TMPDIR:-/tmp}/cloud-code-test-images.lock"
     flock 9
     make "$1" "$tag" >&2

@@ -1,4 +1,4 @@
-//! From a labelled issue to a pull request, by each of the three coding CLIs.
+//! From a labelled issue to a pull request, by each of the coding CLIs.
 
 use anyhow::{Result, ensure};
 use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, PROVIDER_KEY};
@@ -21,6 +21,18 @@ pub(super) fn trials() -> Vec<Trial> {
         by(
             "an_issue_becomes_a_pull_request_by_aider",
             ContainedCli::Aider,
+        ),
+        by(
+            "an_issue_becomes_a_pull_request_by_opencode",
+            ContainedCli::Opencode,
+        ),
+        by(
+            "an_issue_becomes_a_pull_request_by_qwen",
+            ContainedCli::Qwen,
+        ),
+        by(
+            "an_issue_becomes_a_pull_request_by_copilot",
+            ContainedCli::Copilot,
         ),
     ]
 }

@@ -8,18 +8,22 @@
 mod confinement;
 mod faults;
 mod git_vectors;
+mod isolated;
 mod issues;
+mod kills;
 mod workstations;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use cloud_code_tests::docker_checks::Image;
-use cloud_code_tests::docker_cluster::{ContainedCli, DockerCluster, Wanted};
+use cloud_code_tests::docker_cluster::{Beside, ContainedCli, DockerCluster, Wanted};
 use cloud_code_tests::model::Script;
 use cloud_code_tests::static_agentd::static_agentd;
 use cloud_code_tests::trials::{Demand, trial};
 use libtest_mimic::{Arguments, Trial};
+
+/// All programs in one.
+const PROGRAMS: &str = env!("CARGO_BIN_EXE_demo");
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -27,7 +31,9 @@ fn main() -> ExitCode {
         workstations::trials(),
         confinement::trials(),
         issues::trials(),
+        isolated::trials(),
         faults::trials(),
+        kills::trials(),
         git_vectors::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
@@ -45,14 +51,15 @@ fn installed(
     script: Script,
     test: impl AsyncFnOnce(&mut DockerCluster) -> Result<()> + Send + 'static,
 ) -> Trial {
-    let look = async || Image::Backend.look(demand()).await;
+    let look = async move || cli.image().look(demand()).await;
     trial(name, demand(), look, async move |image| {
         let wanted = Wanted {
             cli,
             script,
             image,
             agentd: static_agentd().await?,
-            programs: env!("CARGO_BIN_EXE_demo").into(),
+            programs: PROGRAMS.into(),
+            beside: Beside::default(),
         };
         DockerCluster::run(wanted, test).await
     })

@@ -1,6 +1,7 @@
 //! A GitHub project, from the label to the merge.
 
 mod app;
+mod hanging;
 mod intake;
 mod outages;
 mod people;

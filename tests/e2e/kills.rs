@@ -5,6 +5,8 @@ mod failpoints;
 mod frozen;
 mod handover;
 mod programs;
+mod sessions;
+mod slow_disk;
 
 use anyhow::{Result, ensure};
 use cloud_code_tests::cluster::Cluster;
@@ -15,27 +17,28 @@ use super::PROGRAMS;
 /// A short run of what `cargo kill-loop` does for hours.
 #[tokio::test(flavor = "multi_thread")]
 async fn anything_may_be_killed_at_any_moment_while_github_fails() -> Result<()> {
-    let plan = Plan {
-        kills: 25,
-        minutes: None,
-        seed: None,
-        issues: 4,
-        accounts: false,
-    };
-    let counts = kill_loop::run(PROGRAMS, &plan).await?;
-    ensure!(counts.are_clean(), "{counts}");
-    Ok(())
+    ends_clean(Plan::short(25)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anything_may_be_killed_while_accounts_are_parked() -> Result<()> {
-    let plan = Plan {
-        kills: 15,
-        minutes: None,
-        seed: None,
-        issues: 4,
+    ends_clean(Plan {
         accounts: true,
-    };
+        ..Plan::short(15)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_stands_still_for_a_while_fails_no_execution() -> Result<()> {
+    ends_clean(Plan {
+        stops_only: true,
+        ..Plan::short(15)
+    })
+    .await
+}
+
+async fn ends_clean(plan: Plan) -> Result<()> {
     let counts = kill_loop::run(PROGRAMS, &plan).await?;
     ensure!(counts.are_clean(), "{counts}");
     Ok(())

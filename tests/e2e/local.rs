@@ -8,6 +8,7 @@ mod foreign;
 mod handover;
 mod limits;
 mod logs;
+pub(super) mod modes;
 mod project;
 mod refusals;
 mod turns;

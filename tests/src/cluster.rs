@@ -223,11 +223,15 @@ impl Cluster {
     /// `kill -9` of every process of this installation whose command line has `part` in it; how many.
     #[must_use]
     pub fn kill_programs(&self, part: &str) -> usize {
+        self.signal_programs(part, Signal::SIGKILL)
+    }
+
+    /// The same with any signal.
+    #[must_use]
+    pub fn signal_programs(&self, part: &str, signal: Signal) -> usize {
         let found = self.processes();
         let found = found.iter().filter(|(_, line)| line.contains(part));
-        found
-            .filter(|(pid, _)| kill(*pid, Signal::SIGKILL).is_ok())
-            .count()
+        found.filter(|(pid, _)| kill(*pid, signal).is_ok()).count()
     }
 
     /// The processes of this installation, orchestratord included: those that name its directory in

@@ -2,6 +2,7 @@
 //! runs the real program.
 
 mod acp;
+pub mod limit;
 mod warm;
 pub mod whole;
 
@@ -47,11 +48,18 @@ pub fn cases(directory: &Path) -> Vec<Case> {
         ..claude_code.clone()
     };
     let codex = CodingCli::codex(directory);
-    let mut cases = vec![Case {
-        name: "claude_code_presents_a_subscription_as_such".into(),
-        cli: subscribed,
-        check: |cli| Box::pin(presents_a_subscription(cli)),
-    }];
+    let mut cases = vec![
+        Case {
+            name: "claude_code_presents_a_subscription_as_such".into(),
+            cli: subscribed,
+            check: |cli| Box::pin(presents_a_subscription(cli)),
+        },
+        Case {
+            name: "claude_code_keeps_a_session_that_nobody_heard_of".into(),
+            cli: claude_code.clone(),
+            check: |cli| Box::pin(warm::keeps_a_session_that_nobody_heard_of(cli)),
+        },
+    ];
     for (name, cli) in [
         ("claude_code", &claude_code),
         ("codex", &codex),
@@ -241,6 +249,7 @@ async fn resumes(cli: CodingCli) -> Result<()> {
     let first = run_turn(&cli, &place, server.url(), new_session(), prompt).await?;
     ended_well(&first)?;
     let known = session(&first)?;
+    place.a_minute_later()?;
     let second = run_turn(
         &cli,
         &place,
@@ -285,7 +294,7 @@ async fn is_interrupted_in_silence(cli: CodingCli) -> Result<()> {
 async fn tells_errors(cli: CodingCli) -> Result<()> {
     let money = match cli.provider {
         Provider::Anthropic => Fault::credit(),
-        Provider::Openai => Fault::quota(),
+        Provider::Openai | Provider::Google => Fault::quota(),
     };
     for (fault, kind) in [
         (Fault::status(401), ErrorKind::Auth),

@@ -78,6 +78,7 @@ impl Bench {
             agentd,
             socket_dir,
             ca_bundle: None,
+            isolated: false,
         };
         Ok(Self {
             dir,

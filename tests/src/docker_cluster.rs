@@ -2,7 +2,7 @@
 //! repository, except for the two services.
 //!
 //! ```text
-//!  forge ◀──▶ orchestratord ◀── one socket ──▶ container [ agentd ─▶ claude | codex | aider ]
+//!  forge ◀──▶ orchestratord ◀── one socket ──▶ container [ agentd ─▶ a coding CLI ]
 //!                  │
 //!                  └──▶ model server, on the host's loopback: no container reaches it by itself
 //! ```
@@ -11,10 +11,11 @@
 //! [`DockerCluster::end`], also what a killed orchestratord left behind.
 
 mod git_record;
+mod parts;
 mod setup;
 
 pub use git_record::{GitRecord, Started};
-pub use setup::{ContainedCli, PROVIDER_KEY, PUSH_TOKEN};
+pub use setup::{Beside, ContainedCli, PROVIDER_KEY, PUSH_TOKEN};
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -87,6 +88,8 @@ pub struct Wanted {
     pub agentd: PathBuf,
     /// The binary that is all our programs.
     pub programs: PathBuf,
+    /// What its configuration has besides.
+    pub beside: Beside,
 }
 
 impl DockerCluster {
@@ -175,14 +178,16 @@ impl DockerCluster {
         Ok(std::fs::write(path, lines.join("\n"))?)
     }
 
-    /// Containers of this installation, whatever state they are in.
+    /// The project wants this workspace mode from the next start on.
     ///
     /// # Errors
-    /// Where the engine cannot be asked.
-    pub async fn containers(&self) -> Result<Vec<String>> {
-        let ours = format!("name=cc-{}-", self.cluster);
-        let all = engine(&["ps", "--all", "--quiet", "--filter", &ours]).await?;
-        Ok(all.lines().map(str::to_owned).collect())
+    /// Where the configuration cannot be changed.
+    pub fn want_mode(&self, mode: &str) -> Result<()> {
+        let path = self.root.path().join("orchestratord.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let project = "[[projects]]\n";
+        let wanted = format!("{project}workspace_mode = \"{mode}\"\n");
+        Ok(std::fs::write(path, text.replace(project, &wanted))?)
     }
 
     fn spawn(&self, failpoint: Option<&str>) -> Result<Child> {
@@ -470,14 +475,11 @@ impl DockerCluster {
         let stopped = self.stop().await;
         self.running = None;
         // The name alone tells it: also a container that a test put in the place of ours.
-        let ours = format!("name=cc-{}-", self.cluster);
-        let containers = engine(&["ps", "--all", "--quiet", "--filter", &ours]).await?;
-        for container in containers.lines() {
-            engine(&["rm", "--force", container]).await?;
+        for container in self.containers().await? {
+            engine(&["rm", "--force", &container]).await?;
         }
-        let volumes = engine(&["volume", "ls", "--quiet", "--filter", &ours]).await?;
-        for volume in volumes.lines() {
-            engine(&["volume", "rm", volume]).await?;
+        for volume in self.volumes().await? {
+            engine(&["volume", "rm", &volume]).await?;
         }
         stopped
     }

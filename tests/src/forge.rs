@@ -332,8 +332,8 @@ impl Forge {
         self.shared.faults().clear();
     }
 
-    /// The next `times` requests with this method (`*`: any) and with `part` in their path have this
-    /// fault.
+    /// The next `times` requests with this method (`*`: any) and with `part` in their path, at its end
+    /// where it closes with a `$`, have this fault.
     pub fn fault(&self, method: &str, part: &str, fault: Fault, times: u32) {
         self.shared.faults().plan(method, part, fault, times);
     }

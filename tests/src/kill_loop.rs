@@ -3,15 +3,20 @@
 //!
 //! ```text
 //!  Feed ─▶ labelled issues, merged when their pull requests are ready   (always a few under way)
-//!  Killer ─▶ orchestratord, agentd, the coding CLI, everything          (random victim and moment)
+//!  Harm ─▶ orchestratord, agentd, the coding CLI, everything: killed, stopped for a while, or both
+//!      └─▶ with the Docker runtime whole containers: killed, removed, paused, stopped
 //!  Forge ─▶ lost answers, 5xx, 429, late and stale answers              (random, a few at a time)
 //!       └─▶ all is quiet ─▶ Counts: what is lost, there twice, left behind or where it must not be
 //! ```
 //!
 //! A run can be had again by its seed as far as the machine's own timing allows.
 
+mod containers;
 mod counts;
 mod feed;
+mod harm;
+mod installation;
+mod processes;
 mod random;
 
 use std::ffi::OsString;
@@ -19,23 +24,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, Setting, github_project, thinking};
+use crate::cluster::thinking;
 use crate::forge::{Fault, Forge};
-use crate::model::{self, Script};
+use crate::model::{self, ModelServer, Script};
 
 pub use counts::Counts;
 use feed::Feed;
+use installation::{Installation, Program};
+use processes::Processes;
 use random::Random;
 
-/// What every task asks for and policy grants: it may turn up nowhere.
-const GRANTED: &str = "npm_kill_loop_grant_0123456789abcdef";
 /// A limit that lasts longer parks the account.
 const PARKS: &str = "patience_seconds = 1";
-/// Between two kills at most.
-const PAUSE: Duration = Duration::from_millis(900);
 
 /// How long to kill.
 #[derive(Debug, Clone, Parser)]
@@ -56,9 +59,41 @@ pub struct Plan {
     /// Issues under way at once.
     #[arg(long, default_value_t = 6)]
     pub issues: usize,
-    /// The model's provider names a usage limit now and then: everything parks, and goes on.
+    /// The model's provider names a usage limit now and then: everything parks, and goes on. With the
+    /// process runtime.
     #[arg(long)]
     pub accounts: bool,
+    /// What workstations are: processes with a scripted coding CLI, or containers with a real one.
+    #[arg(long, value_enum, default_value_t = Workstations::Process)]
+    pub runtime: Workstations,
+    /// Nothing is killed, only stopped for a while: no execution may fail of it.
+    #[arg(long)]
+    pub stops_only: bool,
+}
+
+/// See [`Plan::runtime`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Workstations {
+    /// Processes.
+    Process,
+    /// Containers: needs a Docker engine and the backend image.
+    Docker,
+}
+
+impl Plan {
+    /// A short run, with processes.
+    #[must_use]
+    pub fn short(kills: u32) -> Self {
+        Self {
+            kills,
+            minutes: None,
+            seed: None,
+            issues: 4,
+            accounts: false,
+            runtime: Workstations::Process,
+            stops_only: false,
+        }
+    }
 }
 
 /// Runs the program: exit status 0 where nothing was lost and nothing is there twice.
@@ -109,7 +144,17 @@ fn ended(counts: Result<Counts>) -> ExitCode {
 pub async fn run(binary: &str, plan: &Plan) -> Result<Counts> {
     let mut random = Random::seeded(plan.seed);
     let seed = random.seed();
-    Box::pin(killed(binary, plan, &mut random))
+    let counts = async {
+        match plan.runtime {
+            Workstations::Process => {
+                let account = if plan.accounts { PARKS } else { "" };
+                let mut processes = Processes::start(binary, account).await?;
+                harmed(&mut processes, plan, &mut random).await
+            }
+            Workstations::Docker => containers::run(binary, plan, &mut random).await,
+        }
+    };
+    Box::pin(counts)
         .await
         .with_context(|| format!("again with --seed {seed}"))
 }
@@ -120,21 +165,22 @@ pub async fn run(binary: &str, plan: &Plan) -> Result<Counts> {
 /// As [`run`]; also where the failpoint is never reached.
 pub async fn dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
     let mut random = Random::seeded(Some(1));
-    let (forge, mut cluster) = installed(binary, "").await?;
+    let mut processes = Processes::start(binary, "").await?;
     // Lost answers are what is looked for after a start.
     for part in ["/comments", "/pulls"] {
+        let forge = processes.forge();
         forge.fault("POST", part, Fault::LoseAnswer, 1);
     }
-    let mut counts = Counts::begun(random.seed());
+    let mut counts = Counts::begun(random.seed(), false);
     let mut feed = Feed::new(2);
-    cluster.arm(failpoint);
-    cluster.restart().await?;
-    feed.feed(&forge, &cluster, &mut random).await?;
-    cluster.orchestratord_dies().await?;
-    counts.killed("orchestratord", 1);
-    cluster.restart().await?;
-    feed.finish(&forge, &cluster).await?;
-    counts.count(&feed, &forge, &cluster).await?;
+    processes.cluster.arm(failpoint);
+    processes.restart().await?;
+    feed.feed(&processes, &mut random).await?;
+    processes.cluster.orchestratord_dies().await?;
+    counts.harmed(Program::Orchestratord.killed(), 1);
+    processes.restart().await?;
+    feed.finish(&processes).await?;
+    counts.count(&feed, &processes).await?;
     Ok(counts)
 }
 
@@ -144,58 +190,44 @@ pub async fn dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
 /// As [`dying_at`].
 pub async fn agentd_dying_at(binary: &str, failpoint: &str) -> Result<Counts> {
     let mut random = Random::seeded(Some(1));
-    let (forge, cluster) = installed(binary, "").await?;
-    let mut counts = Counts::begun(random.seed());
+    let processes = Processes::start(binary, "").await?;
+    let mut counts = Counts::begun(random.seed(), false);
     let mut feed = Feed::new(2);
-    cluster.arm_agentd(failpoint)?;
-    feed.feed(&forge, &cluster, &mut random).await?;
-    cluster.agentd_dies().await?;
-    counts.killed("agentd", 1);
-    feed.finish(&forge, &cluster).await?;
-    counts.count(&feed, &forge, &cluster).await?;
+    processes.cluster.arm_agentd(failpoint)?;
+    feed.feed(&processes, &mut random).await?;
+    processes.cluster.agentd_dies().await?;
+    counts.harmed(Program::Agentd.killed(), 1);
+    feed.finish(&processes).await?;
+    counts.count(&feed, &processes).await?;
     Ok(counts)
 }
 
-/// `account` stands in the section of the account.
-async fn installed(binary: &str, account: &str) -> Result<(Forge, Cluster)> {
-    let forge = Forge::start("acme/app").await?;
-    forge.person("ada", "write");
-    let project = github_project(&forge, 1, "max_attempts = 20");
-    let setting = Setting {
-        account: account.to_owned(),
-        rest: project,
-        ..Setting::default()
-    };
-    let cluster = Cluster::start(binary, setting).await?;
-    cluster.listen_to(&forge);
-    let secret = cluster.operator()?;
-    secret
-        .set_secret("npm_token", "read", "acme/app", GRANTED)
-        .await?;
-    Ok((forge, cluster))
-}
-
-async fn killed(binary: &str, plan: &Plan, random: &mut Random) -> Result<Counts> {
-    let account = if plan.accounts { PARKS } else { "" };
-    let (forge, mut cluster) = installed(binary, account).await?;
+async fn harmed(
+    installation: &mut impl Installation,
+    plan: &Plan,
+    random: &mut Random,
+) -> Result<Counts> {
     let mut feed = Feed::new(plan.issues);
-    let mut counts = Counts::begun(random.seed());
+    let mut counts = Counts::begun(random.seed(), plan.stops_only);
     let deadline = plan
         .minutes
         .map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     while counts.kills() < plan.kills && deadline.is_none_or(|end| Instant::now() < end) {
-        feed.feed(&forge, &cluster, random).await?;
-        fail_somewhere(&forge, random);
+        feed.feed(installation, random).await?;
+        fail_somewhere(installation.forge(), random);
         if plan.accounts {
-            limit_now_and_then(&cluster, random);
+            limit_now_and_then(installation.model(), random);
         }
-        let pause = Duration::from_millis(random.below(millis(PAUSE)));
+        let pause = random.below(millis(installation.pause()));
+        let pause = Duration::from_millis(pause);
         tokio::time::sleep(pause).await;
-        kill(&mut cluster, random, &mut counts).await?;
+        harm::harm(installation, plan.stops_only, random, &mut counts).await?;
     }
-    cluster.model().play(thinking());
-    feed.finish(&forge, &cluster).await?;
-    counts.count(&feed, &forge, &cluster).await?;
+    if plan.accounts {
+        installation.model().play(thinking());
+    }
+    feed.finish(installation).await?;
+    counts.count(&feed, installation).await?;
     Ok(counts)
 }
 
@@ -203,29 +235,8 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Kills one of the programs, or all of them. Whoever dies is started again by what always does.
-async fn kill(cluster: &mut Cluster, random: &mut Random, counts: &mut Counts) -> Result<()> {
-    match random.below(10) {
-        0..=5 => {
-            cluster.kill_orchestratord()?;
-            counts.killed("orchestratord", 1);
-            cluster.restart().await?;
-        }
-        6 | 7 => counts.killed("agentd", cluster.kill_programs("bin/agentd")),
-        8 => counts.killed("coding CLI", cluster.kill_programs("bin/scripted")),
-        _ => {
-            cluster.kill_orchestratord()?;
-            counts.killed("orchestratord", 1);
-            counts.killed("agentd", cluster.kill_programs("bin/agentd"));
-            counts.killed("coding CLI", cluster.kill_programs("bin/scripted"));
-            cluster.restart().await?;
-        }
-    }
-    Ok(())
-}
-
 /// The account's provider refuses for a few seconds, or answers again.
-fn limit_now_and_then(cluster: &Cluster, random: &mut Random) {
+fn limit_now_and_then(model: &ModelServer, random: &mut Random) {
     let script = match random.below(6) {
         0 => Script::failing(model::Fault::Status {
             status: 429,
@@ -236,7 +247,7 @@ fn limit_now_and_then(cluster: &Cluster, random: &mut Random) {
         1 | 2 => thinking(),
         _as_it_was => return,
     };
-    cluster.model().play(script);
+    model.play(script);
 }
 
 /// Plans one more thing that GitHub does to us.

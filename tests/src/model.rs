@@ -1,14 +1,14 @@
-//! A scripted model server: what stands in for Anthropic and OpenAI in every test.
+//! A scripted model server: what stands in for Anthropic, OpenAI and Google in every test.
 //!
-//! It speaks Anthropic Messages, OpenAI Responses and Chat Completions, whole and streaming, below
-//! any path prefix. What it answers is a [`Script`]: steps of a turn, in words and actions, turned
+//! It speaks Anthropic Messages, OpenAI Responses and Chat Completions, and Google's Generative Language
+//! API, whole and streaming, below any path prefix. What it answers is a [`Script`]: steps of a turn, in words and actions, turned
 //! into calls of whatever tools the client offers. Its memory is the conversation it is sent, so one
 //! server serves many clients, and retries and resumed sessions find their place.
 //!
 //! ```text
 //!  request ──ask──▶ Ask ──(fault due? ──▶ refusal, cut, silence)
 //!                    │
-//!                    └─answer─▶ Answer ──anthropic | responses | chat──▶ JSON or events
+//!                    └─answer─▶ Answer ──anthropic | responses | chat | google──▶ JSON or events
 //! ```
 //!
 //! It keeps every request with its headers, and the truth of what it counted: what a gateway's
@@ -18,6 +18,7 @@ mod answer;
 mod anthropic;
 mod ask;
 mod chat;
+mod google;
 mod refusal;
 mod responses;
 mod script;
@@ -105,6 +106,7 @@ impl Request {
     pub fn key(&self) -> &str {
         let header = |name| self.headers.get(name).map(String::as_str);
         header("x-api-key")
+            .or_else(|| header("x-goog-api-key"))
             .or_else(|| header("authorization")?.strip_prefix("Bearer "))
             .unwrap_or_default()
     }
@@ -264,6 +266,8 @@ fn aside(shared: &Shared, request: Request, uri: &Uri, bytes: usize) -> Response
         json!({ "object": "list", "has_more": false, "data": [model] })
     } else if path.ends_with("/count_tokens") {
         json!({ "input_tokens": bytes / 4 })
+    } else if path.ends_with(":countTokens") {
+        json!({ "totalTokens": bytes / 4 })
     } else {
         json!({})
     };
@@ -271,16 +275,17 @@ fn aside(shared: &Shared, request: Request, uri: &Uri, bytes: usize) -> Response
 }
 
 async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protocol) -> Response {
-    let ask = Ask::read(protocol, &request.body);
+    let ask = Ask::read(protocol, &request.path, &request.body);
     request.prompt.clone_from(&ask.prompt);
     let (fault, answer) = {
         let mut script = lock(&shared.script);
+        let answer = Answer::compose(&script, &ask);
         let fault = if script.accepts(request.key()) {
-            script.take_fault()
+            script.take_fault(answer.ends_turn())
         } else {
             Some(Fault::status(401))
         };
-        (fault, Answer::compose(&script, &ask))
+        (fault, answer)
     };
     match fault {
         Some(Fault::Status {
@@ -290,11 +295,10 @@ async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protoc
             headers,
         }) => {
             shared.record(request, Outcome::Refused { status });
-            refused(
-                status,
-                &headers,
-                &refusal::body(protocol, status, &code, &message),
-            )
+            let body = refusal::body(protocol, status, (&code, &message), &headers);
+            let in_array = ask.stream && ask.as_array;
+            let body = if in_array { json!([body]) } else { body };
+            refused(status, &headers, &body)
         }
         Some(Fault::Hang) => {
             shared.record(request, Outcome::Broken);
@@ -308,7 +312,7 @@ async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protoc
                 tokio::task::yield_now().await;
                 Err(io::Error::from(io::ErrorKind::ConnectionReset))
             });
-            streamed(first_events(&ask, &answer, after).chain(cut))
+            streamed(&ask, first_events(&ask, &answer, after).chain(cut))
         }
         Some(Fault::Stall { after }) => {
             shared.record(request, Outcome::Broken);
@@ -317,12 +321,15 @@ async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protoc
                 shared.ended().await;
                 Err(io::Error::from(io::ErrorKind::ConnectionReset))
             });
-            streamed(first_events(&ask, &answer, after).chain(silence))
+            streamed(&ask, first_events(&ask, &answer, after).chain(silence))
         }
         None => {
             let outcome = Outcome::Answered {
                 model: ask.model.clone(),
-                usage: answer.usage,
+                usage: match protocol {
+                    Protocol::Messages | Protocol::Responses | Protocol::Chat => answer.usage,
+                    Protocol::Google => google::counted(answer.usage),
+                },
             };
             shared.record(request, outcome);
             answered(&ask, &answer)
@@ -332,12 +339,13 @@ async fn model_call(shared: &Arc<Shared>, mut request: Request, protocol: Protoc
 
 fn answered(ask: &Ask, answer: &Answer) -> Response {
     if ask.stream {
-        return streamed(first_events(ask, answer, usize::MAX));
+        return streamed(ask, first_events(ask, answer, usize::MAX));
     }
     let body = match ask.protocol {
         Protocol::Messages => anthropic::message(&ask.model, answer),
         Protocol::Responses => responses::response(&ask.model, answer),
         Protocol::Chat => chat::completion(&ask.model, answer),
+        Protocol::Google => google::answer(&ask.model, answer),
     };
     axum::Json(body).into_response()
 }
@@ -352,18 +360,27 @@ fn first_events(
         Protocol::Messages => anthropic::events(&ask.model, answer),
         Protocol::Responses => responses::events(&ask.model, answer),
         Protocol::Chat => chat::events(&ask.model, answer, ask.usage_in_stream),
+        Protocol::Google => google::events(&ask.model, answer),
     };
-    stream::iter(
-        events
-            .into_iter()
-            .take(count)
-            .map(|event| Ok(sse::bytes(&event))),
-    )
+    let pieces: Vec<String> = if ask.as_array {
+        google::array(events)
+    } else {
+        events.iter().map(sse::bytes).collect()
+    };
+    stream::iter(pieces.into_iter().take(count).map(Ok))
 }
 
-fn streamed(events: impl Stream<Item = io::Result<String>> + Send + 'static) -> Response {
+fn streamed(
+    ask: &Ask,
+    events: impl Stream<Item = io::Result<String>> + Send + 'static,
+) -> Response {
+    let kind = if ask.as_array {
+        "application/json; charset=UTF-8"
+    } else {
+        "text/event-stream"
+    };
     let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, Body::from_stream(events)).into_response()

@@ -14,7 +14,8 @@
 //! ```
 //! ````
 //!
-//! A turn goes on where the session stopped; a new session begins with the first step. Without a
+//! A turn goes on where the session stopped; a new session begins with the first step, and one that it
+//! does not know it refuses to resume. Without a
 //! block it writes a note, which is what the demo's tasks become.
 
 mod report;
@@ -127,10 +128,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         });
         return ExitCode::from(2);
     };
+    let Some(state) = arguments.state() else {
+        let id = &arguments.session;
+        print(&Line::Error {
+            kind: "usage",
+            message: &format!("there is no session {id}"),
+        });
+        return ExitCode::from(1);
+    };
+    // Kept before it is told of: whoever is killed in between goes on with it.
+    state.save();
     print(&Line::Session {
         id: &arguments.session,
     });
-    let mut turn = Turn::begin(&arguments);
+    let mut turn = Turn::begin(&arguments, state);
     let outcome = turn.carry_out();
     turn.state.save();
     match outcome {
@@ -186,6 +197,15 @@ impl Arguments {
             resumed,
         })
     }
+
+    /// Where the session stands; none where it cannot be resumed.
+    fn state(&self) -> Option<State> {
+        if self.resumed {
+            State::resumed(&self.session)
+        } else {
+            Some(State::new(&self.session))
+        }
+    }
 }
 
 /// One turn.
@@ -198,8 +218,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn begin(arguments: &Arguments) -> Self {
-        let state = State::load(arguments.resumed);
+    fn begin(arguments: &Arguments, state: State) -> Self {
         let tasking = Tasking::load();
         Self {
             prompt: arguments.prompt.clone(),

@@ -27,12 +27,14 @@ pub async fn static_agentd() -> Result<PathBuf> {
     Ok(agentd)
 }
 
-/// `TARGET/debug/deps/TEST` → `TARGET`.
+/// `TARGET/debug/deps/TEST`, `TARGET/debug/PROGRAM` → `TARGET`.
 fn target_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(3);
+    // Where cargo keeps what it knows of a profile's builds.
+    let profile = |directory: &&Path| directory.join(".fingerprint").is_dir();
+    let target = program.ancestors().find(profile).and_then(Path::parent);
     Ok(target
-        .context("the test is in no target directory")?
+        .context("the program is in no target directory")?
         .to_owned())
 }
 

@@ -21,7 +21,7 @@ pub(crate) use link::Link;
 pub(crate) use logs::{Line, LogSource, Logs};
 pub(crate) use mark::Mark;
 pub(crate) use money::{amount, bytes, is_over, roughly, spent, tokens, usd, usd_or_about};
-pub(crate) use tasks::{Sort, Standing, Task, Tasks};
+pub(crate) use tasks::{Sort, Standing, Task, Tasks, changed};
 
 use cloud_code_proto::v1;
 

@@ -1,13 +1,14 @@
 //! What the host asks for besides executions, done one after the other.
 
-use cloud_code_domain::id::{Oid, TaskId};
+use std::path::PathBuf;
+
+use cloud_code_domain::id::{ExecutionId, Oid, TaskId};
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::from_agent::Message as Outgoing;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::Parts;
 use crate::session::chain;
-use crate::workspace::memory::Memory;
 use crate::workspace::worktree::Worktree;
 use crate::workspace::{WorkspaceError, pack};
 
@@ -43,7 +44,7 @@ pub(super) async fn work(parts: Parts, mut waiting: mpsc::Receiver<Chore>) {
 async fn result(parts: &Parts, request: v1::RequestResult) {
     let sent = match (request.head.parse::<Oid>(), request.base.parse::<Oid>()) {
         (Ok(head), Ok(base)) => {
-            let repository = parts.workspace.repository();
+            let repository = repository(parts, &request.execution);
             let of = (request.execution.as_str(), request.ask);
             pack::send_result(&repository, &parts.answers, of, &head, &base).await
         }
@@ -64,6 +65,19 @@ async fn result(parts: &Parts, request: v1::RequestResult) {
     }
 }
 
+/// Where the commits of an execution are.
+fn repository(parts: &Parts, execution: &str) -> PathBuf {
+    let workspace = &parts.workspace;
+    let execution = execution.parse::<ExecutionId>();
+    execution.map_or_else(
+        |_| workspace.repository(),
+        |execution| {
+            let (_, worktree) = Worktree::remembered(workspace, &execution.task);
+            worktree.repository(workspace)
+        },
+    )
+}
+
 async fn publish(parts: &Parts, published: &v1::Published) {
     if let Err(error) = follow(parts, published).await {
         tracing::warn!(
@@ -77,17 +91,14 @@ async fn publish(parts: &Parts, published: &v1::Published) {
 async fn follow(parts: &Parts, published: &v1::Published) -> Result<(), String> {
     let task: TaskId = published.task.parse().map_err(as_text)?;
     let head: Oid = published.head.parse().map_err(as_text)?;
-    let dirs = parts.workspace.task(&task);
-    let memory = Memory::load(&dirs.memory());
-    let worktree = Worktree {
-        path: dirs.work(),
-        branch: memory.branch,
-    };
+    let (memory, worktree) = Worktree::remembered(&parts.workspace, &task);
     if !worktree.is_usable().await || worktree.branch.is_empty() {
         return Ok(());
     }
     let fetched = fetch(parts, &memory.execution, &head).await;
     fetched.map_err(|error| chain(&error))?;
+    let taken = worktree.take_from(&parts.workspace, &head).await;
+    taken.map_err(|error| chain(&error))?;
     match worktree.move_to(&head).await {
         Ok(true) => Ok(()),
         Ok(false) => Err("its tree is another one".to_owned()),
@@ -122,15 +133,16 @@ async fn clean(parts: &Parts, task: TaskId) {
 
 async fn remove(parts: &Parts, task: &TaskId) -> Result<(), String> {
     let dirs = parts.workspace.task(task);
-    let branch = Memory::load(&dirs.memory()).branch;
+    let (_, worktree) = Worktree::remembered(&parts.workspace, task);
     parts
         .credentials
         .clear(task)
         .map_err(|error| chain(&error))?;
     let gone = async {
         parts.workspace.remove_worktree(&dirs.work()).await?;
-        if !branch.is_empty() {
-            parts.workspace.remove_branch(&branch).await?;
+        // A branch of its own repository went with it.
+        if !worktree.branch.is_empty() && !worktree.mode.is_copied() {
+            parts.workspace.remove_branch(&worktree.branch).await?;
         }
         dirs.remove()
     };

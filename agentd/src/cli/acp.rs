@@ -1,4 +1,4 @@
-//! The `opencode`, `qwen`, `copilot` and `acp` adapters: coding CLIs that speak the Agent Client
+//! The `opencode`, `qwen`, `copilot`, `gemini` and `acp` adapters: coding CLIs that speak the Agent Client
 //! Protocol, JSON-RPC on standard input and output, one object a line.
 //!
 //! ```text

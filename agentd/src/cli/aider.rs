@@ -14,7 +14,9 @@ mod parser;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use cloud_code_domain::account::{Authorisation, Provider};
 
@@ -69,7 +71,21 @@ impl Adapter for Aider {
     fn parser(&self, spec: &RunSpec) -> Box<dyn Parser> {
         Box::new(parser::AiderParser::new(spec.session.id()))
     }
+
+    /// A task has one conversation, in one file, whatever it is called.
+    fn keeps_session(&self, home: &Path, _session: &str) -> Option<bool> {
+        let Ok(file) = File::open(home.join(CHAT_HISTORY)) else {
+            return Some(false);
+        };
+        let mut lines = BufReader::new(file.take(MAX_HISTORY)).lines();
+        Some(lines.any(|line| line.is_ok_and(|line| line.starts_with(PROMPT))))
+    }
 }
+
+/// Bytes of its history that are looked at.
+const MAX_HISTORY: u64 = 64 << 20;
+/// What a line of a prompt begins with in its history.
+const PROMPT: &str = "#### ";
 
 /// `python3 DRIVER PROMPT_FILE aider OPTIONS…`: the driver finds aider's Python by aider's program.
 fn arguments(spec: &RunSpec, gateway: &Gateway) -> Vec<OsString> {
@@ -103,14 +119,10 @@ fn arguments(spec: &RunSpec, gateway: &Gateway) -> Vec<OsString> {
 
 /// The library under aider picks the API by what stands before the model's name.
 fn model_name(model: &str, provider: Provider) -> String {
-    let provider = match provider {
-        Provider::Anthropic => "anthropic/",
-        Provider::Openai => "openai/",
-    };
-    if model.starts_with(provider) {
-        model.into()
-    } else {
-        format!("{provider}{model}")
+    let provider = provider.as_str();
+    match model.strip_prefix(provider) {
+        Some(rest) if rest.starts_with('/') => model.into(),
+        Some(_) | None => format!("{provider}/{model}"),
     }
 }
 
@@ -128,6 +140,10 @@ fn environment(spec: &RunSpec, gateway: &Gateway) -> Result<Vec<(OsString, OsStr
         Provider::Openai => {
             let url = format!("{}/v1", gateway.url());
             ("OPENAI_API_BASE", url, "OPENAI_API_KEY")
+        }
+        Provider::Google => {
+            let why = "aider works with accounts of kind \"anthropic\" or \"openai\" only";
+            return Err(PlanError::Unsuitable(why.into()));
         }
     };
     // The table of prices that comes with aider, not a fresh one from the network.

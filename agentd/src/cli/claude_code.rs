@@ -5,7 +5,8 @@
 //! exits 0 when it was interrupted, and 0 when its permissions refused every edit); the `result`
 //! line does.
 //!
-//! The session is ours to name. Permissions are not asked for: the container is the boundary, and a
+//! The session is ours to name, and lies below HOME from its first prompt on: whoever is killed before
+//! the program said anything goes on with it all the same. Permissions are not asked for: the container is the boundary, and a
 //! question would have nobody to answer it.
 
 mod parser;
@@ -16,6 +17,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::cost::Usage;
@@ -81,18 +83,24 @@ impl Adapter for ClaudeCode {
         true
     }
 
+    /// Without a prompt in it the program says that there is no such conversation.
+    fn keeps_session(&self, home: &Path, session: &str) -> Option<bool> {
+        Some(written(home, session).any(|record| record["type"] == "user"))
+    }
+
     fn interrupt(&self) -> Interrupt {
         Interrupt::Protocol
     }
 
     fn usage_from_files(&self, spec: &RunSpec, session: &str) -> Option<Usage> {
-        let folder = spec.home.join(".claude/projects");
-        usage(&transcript::records(
-            &folder,
-            1,
-            &format!("{session}.jsonl"),
-        ))
+        usage(&written(&spec.home, session).collect::<Vec<_>>())
     }
+}
+
+/// What the program wrote down of a session.
+fn written(home: &Path, session: &str) -> impl Iterator<Item = Value> + use<> {
+    let folder = home.join(".claude/projects");
+    transcript::records(&folder, 1, &format!("{session}.jsonl"))
 }
 
 /// The tokens of a session. A message is written once for each of its blocks, with the same usage.
@@ -140,7 +148,7 @@ fn environment(spec: &RunSpec, gateway: &Gateway) -> Result<Vec<(OsString, OsStr
         (Provider::Anthropic, Authorisation::ApiKey) => "ANTHROPIC_API_KEY",
         // It adds the beta header of subscriptions by itself; the gateway replaces the token.
         (Provider::Anthropic, Authorisation::ClaudeToken) => "CLAUDE_CODE_OAUTH_TOKEN",
-        (Provider::Openai, _) => {
+        (Provider::Openai | Provider::Google, _) => {
             let why = "claude-code speaks to accounts of kind \"anthropic\" only";
             return Err(PlanError::Unsuitable(why.into()));
         }

@@ -53,7 +53,8 @@ impl Adapter for Codex {
         let gateway = gateway.ok_or(PlanError::NoAccount(self.name()))?;
         let fits = match (gateway.provider, gateway.authorisation) {
             (Provider::Openai, Authorisation::ApiKey) => true,
-            (Provider::Openai, Authorisation::ClaudeToken) | (Provider::Anthropic, _) => false,
+            (Provider::Openai, Authorisation::ClaudeToken)
+            | (Provider::Anthropic | Provider::Google, _) => false,
         };
         if !fits {
             let why = "codex works with API keys of accounts of kind \"openai\" only";
@@ -88,11 +89,8 @@ impl Adapter for Codex {
 
     fn usage_from_files(&self, spec: &RunSpec, session: &str) -> Option<Usage> {
         let folder = spec.home.join(".codex/sessions");
-        usage(&transcript::records(
-            &folder,
-            3,
-            &format!("{session}.jsonl"),
-        ))
+        let records = transcript::records(&folder, 3, &format!("{session}.jsonl"));
+        usage(&records.collect::<Vec<_>>())
     }
 }
 

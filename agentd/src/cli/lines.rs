@@ -80,6 +80,10 @@ fn gateway_environment(gateway: &Gateway) -> [(OsString, OsString); 2] {
             let base = format!("{}/v1", gateway.url());
             ("OPENAI_BASE_URL", "OPENAI_API_KEY", base)
         }
+        // What speaks to Google adds the version itself.
+        (Provider::Google, Authorisation::ApiKey | Authorisation::ClaudeToken) => {
+            ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", gateway.url())
+        }
     };
     [
         (url.into(), base.into()),

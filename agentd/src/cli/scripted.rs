@@ -1,8 +1,13 @@
 //! The `scripted` adapter: the program that the demo and the tests use for a coding CLI.
 //!
-//! It prints one JSON object a line: `{"type": …}` with the fields of [`Line`]. Each turn starts it.
+//! It prints one JSON object a line: `{"type": …}` with the fields of [`Line`]. Each turn starts it. As
+//! others do it takes the session's id from us, keeps the session below HOME, and refuses to resume one
+//! that it does not know.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -10,6 +15,9 @@ use super::{
     Adapter, CliEvent, ErrorKind, Exit, LaunchPlan, Output, Parser, PlanError, RunSpec, SessionRef,
     StdinPlan, lines,
 };
+
+/// Bytes of what it keeps of its session.
+const MAX_STATE: u64 = 1 << 20;
 
 /// Drives the scripted coding CLI.
 #[derive(Debug)]
@@ -43,6 +51,22 @@ impl Adapter for Scripted {
     fn parser(&self, _spec: &RunSpec) -> Box<dyn Parser> {
         Box::new(ScriptedParser::default())
     }
+
+    fn keeps_session(&self, home: &Path, session: &str) -> Option<bool> {
+        let file = File::open(home.join(".scripted.json")).ok();
+        let kept = file.and_then(|file| {
+            let mut text = String::new();
+            file.take(MAX_STATE).read_to_string(&mut text).ok()?;
+            serde_json::from_str::<Kept>(&text).ok()
+        });
+        Some(kept.is_some_and(|kept| kept.session == session))
+    }
+}
+
+/// What it keeps.
+#[derive(Debug, Deserialize)]
+struct Kept {
+    session: String,
 }
 
 /// A line of the scripted CLI.

@@ -15,15 +15,15 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The records of the first file below `folder`, at most `depth` folders down, whose name ends like
 /// this. Lines that are no JSON are left out. Blocks.
-pub(super) fn records(folder: &Path, depth: usize, ends_with: &str) -> Vec<Value> {
-    let Some(file) = find(folder, depth, ends_with).and_then(|path| File::open(path).ok()) else {
-        return Vec::new();
-    };
-    BufReader::new(file.take(MAX_BYTES))
-        .lines()
-        .map_while(Result::ok)
-        .filter_map(|line| serde_json::from_str(&line).ok())
-        .collect()
+pub(super) fn records(
+    folder: &Path,
+    depth: usize,
+    ends_with: &str,
+) -> impl Iterator<Item = Value> + use<> {
+    let file = find(folder, depth, ends_with).and_then(|path| File::open(path).ok());
+    let lines = file.map(|file| BufReader::new(file.take(MAX_BYTES)).lines());
+    let lines = lines.into_iter().flatten().map_while(Result::ok);
+    lines.filter_map(|line| serde_json::from_str(&line).ok())
 }
 
 fn find(folder: &Path, depth: usize, ends_with: &str) -> Option<PathBuf> {
@@ -56,9 +56,13 @@ mod tests {
         fs::write(folder.join("x-one.jsonl"), "{\"n\":1}\nbroken\n{\"n\":2}\n").expect("a file");
         std::os::unix::fs::symlink(folder.join("x-one.jsonl"), folder.join("two.jsonl"))
             .expect("a link");
-        assert_eq!(records(home.path(), 2, "one.jsonl").len(), 2);
-        assert!(records(home.path(), 1, "one.jsonl").is_empty(), "too deep");
-        assert!(records(home.path(), 2, "two.jsonl").is_empty(), "a link");
-        assert!(records(&home.path().join("none"), 2, "one.jsonl").is_empty());
+        let found = |depth, name| records(home.path(), depth, name).count();
+        assert_eq!(found(2, "one.jsonl"), 2);
+        assert_eq!(found(1, "one.jsonl"), 0, "too deep");
+        assert_eq!(found(2, "two.jsonl"), 0, "a link");
+        assert_eq!(
+            records(&home.path().join("none"), 2, "one.jsonl").count(),
+            0
+        );
     }
 }

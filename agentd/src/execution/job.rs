@@ -7,6 +7,7 @@ use cloud_code_domain::account::{Authorisation, Provider};
 use cloud_code_domain::id::{ExecutionId, Oid};
 use cloud_code_domain::report::{Criterion, CriterionStatus, bounds};
 use cloud_code_domain::text::one_line;
+use cloud_code_domain::workspace::WorkspaceMode;
 use cloud_code_proto::v1;
 
 use crate::workspace::worktree::Identity;
@@ -41,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) agent_type: String,
     /// Work of somebody else that it goes on with.
     pub(crate) earlier: Option<Earlier>,
+    /// How its worktree is made, where none is kept.
+    pub(crate) mode: WorkspaceMode,
 }
 
 /// See [`v1::Earlier`].
@@ -51,6 +54,7 @@ pub(crate) struct Earlier {
     pub(crate) from: Oid,
     pub(crate) summary: String,
     pub(crate) changes: Vec<String>,
+    pub(crate) pushed: bool,
 }
 
 /// The coding CLI to run.
@@ -137,6 +141,7 @@ impl TryFrom<v1::Assign> for Job {
             home: assign.home,
             agent_type: assign.agent_type,
             earlier: assign.earlier.map(Earlier::try_from).transpose()?,
+            mode: mode(&assign.workspace_mode)?,
         })
     }
 }
@@ -154,6 +159,7 @@ impl TryFrom<v1::Earlier> for Earlier {
             coding_cli: earlier.coding_cli,
             summary: earlier.summary,
             changes: earlier.changes,
+            pushed: earlier.pushed,
         })
     }
 }
@@ -186,6 +192,14 @@ impl From<v1::Limits> for Limits {
             retries: limits.retries,
         }
     }
+}
+
+/// A mode that is not known is no reason to guess: who wants a workspace apart must not get a shared one.
+fn mode(name: &str) -> Result<WorkspaceMode, BadJob> {
+    if name.is_empty() {
+        return Ok(WorkspaceMode::Shared);
+    }
+    name.parse().map_err(|_| bad("workspace_mode", name))
 }
 
 fn pending(criterion: &str) -> Criterion {
@@ -240,6 +254,13 @@ mod tests {
         ] {
             assert!(!is_branch(bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_workspace_mode_that_is_not_known_is_no_shared_workspace() {
+        assert_eq!(mode(""), Ok(WorkspaceMode::Shared));
+        assert_eq!(mode("copy_on_write"), Ok(WorkspaceMode::CopyOnWrite));
+        assert!(mode("of-tomorrow").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cloud_code_domain::log::LogLevel;
 use cloud_code_domain::report::ReportStatus;
+use cloud_code_domain::workspace::WorkspaceMode;
 use tokio::time::Instant;
 
 use super::scene::Scene;
@@ -26,6 +27,7 @@ pub(crate) enum Prepared {
 
 /// Makes everything that the first turn needs.
 pub(crate) async fn prepare(scene: &mut Scene) -> Result<Prepared, ExecutionError> {
+    alone(scene)?;
     match base(scene).await? {
         Prepared::Ready => {}
         stopped @ Prepared::Stopped(_) => return Ok(stopped),
@@ -37,6 +39,18 @@ pub(crate) async fn prepare(scene: &mut Scene) -> Result<Prepared, ExecutionErro
     scene.remember();
     scene.send_report().await?;
     set_up(scene).await
+}
+
+/// Nothing of another task is in an isolated workspace, whatever the host believes.
+fn alone(scene: &Scene) -> Result<(), WorkspaceError> {
+    let task = scene.job.execution.task.as_str();
+    let mut others = scene.parts.workspace.worktrees().into_iter();
+    match others.find(|other| other != task) {
+        Some(other) if scene.job.mode == WorkspaceMode::Isolated => {
+            Err(WorkspaceError::NotFresh(other))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Fetches the base where the hot clone lacks it. The host may take its time; a stop ends it.
@@ -68,7 +82,7 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
     // Also where it is of no use: no spare survives an execution.
     let spare = scene.parts.spares.take();
     scene.dirs.make()?;
-    let usable = scene.worktree.is_usable().await;
+    let usable = is_usable(scene).await;
     if scene.job.resume && !usable && scene.worktree.path.exists() {
         let text = "its worktree is no git worktree any more; it is made anew";
         scene.logs.system(LogLevel::Warning, text);
@@ -101,11 +115,13 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
         // work to be done, in a worktree that has nothing of it.
         scene.memory = Memory::default();
         scene.remember();
+        scene.worktree.mode = scene.job.mode;
         let workspace = &scene.parts.workspace;
         let origin = workspace
             .fresh_worktree(&scene.worktree, &scene.job.base, spare)
             .await?;
-        scene.parts.spares.began_from(&scene.job.base);
+        let (base, mode) = (&scene.job.base, scene.job.mode);
+        scene.parts.spares.began_from(base, mode);
         tracing::info!(
             execution_id = scene.execution,
             from = origin.as_str(),
@@ -120,11 +136,31 @@ async fn worktree(scene: &mut Scene) -> Result<(), ExecutionError> {
     if other || scene.memory.adapter != scene.job.cli.adapter {
         scene.memory.session = None;
     }
+    scene.forget_unknown_session();
     scene.memory.coding_cli.clone_from(&scene.job.cli.name);
     scene.memory.adapter.clone_from(&scene.job.cli.adapter);
     scene.memory.execution.clone_from(&scene.execution);
     scene.memory.branch.clone_from(&scene.job.branch);
+    scene.memory.mode = scene.worktree.mode;
     Ok(())
+}
+
+/// Whether what is there can be worked in from the base on.
+async fn is_usable(scene: &Scene) -> bool {
+    let (worktree, workspace) = (&scene.worktree, &scene.parts.workspace);
+    if !worktree.is_usable().await {
+        return false;
+    }
+    let taken = worktree.take_from(workspace, &scene.job.base).await;
+    if let Err(error) = &taken {
+        let error = crate::session::chain(error);
+        tracing::warn!(
+            execution_id = scene.execution,
+            error,
+            "a base does not come into a worktree"
+        );
+    }
+    taken.is_ok()
 }
 
 fn files(scene: &mut Scene) -> Result<(), WorkspaceError> {

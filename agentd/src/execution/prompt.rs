@@ -44,6 +44,7 @@ pub(crate) fn first(job: &Job, resumed: bool, place: Place<'_>) -> String {
             agent: &earlier.agent,
             coding_cli: &earlier.coding_cli,
             from: earlier.from.as_str(),
+            pushed: earlier.pushed,
             commits: place.commits,
             summary: &earlier.summary,
             changes: &earlier.changes,

@@ -17,14 +17,16 @@ use super::processes::MARK;
 use super::prompt::{self, Place};
 use super::verdict::Stop;
 use crate::app::Parts;
+use crate::cli;
 use crate::clock;
 use crate::files::dir::{Dir, ReadError};
 use crate::files::merge::{Keeper, texts};
 use crate::files::reporting;
 use crate::session::spool::SpoolError;
-use crate::workspace::TaskDirs;
+use crate::workspace::clone::exclude;
 use crate::workspace::memory::Memory;
 use crate::workspace::worktree::Worktree;
+use crate::workspace::{TaskDirs, WorkspaceError};
 
 /// What reaches a running execution.
 #[derive(Debug)]
@@ -71,13 +73,16 @@ impl Scene {
     pub(crate) fn new(parts: Parts, job: Job, control: mpsc::Receiver<Control>) -> Self {
         let execution = job.execution.to_string();
         let dirs = parts.workspace.task(&job.execution.task);
+        let memory = Memory::load(&dirs.memory());
         Self {
             worktree: Worktree {
                 path: dirs.work(),
                 branch: job.branch.clone(),
+                // One that is kept stays what it is, whatever is configured meanwhile.
+                mode: if job.resume { memory.mode } else { job.mode },
             },
             begun: false,
-            memory: Memory::load(&dirs.memory()),
+            memory,
             keeper: Keeper::begin(None, &job.criteria, clock::now()),
             aside: None,
             logs: Logs::new(parts.spool.clone(), &execution),
@@ -108,9 +113,27 @@ impl Scene {
         prompt::first(&self.job, self.is_resumed(), place)
     }
 
+    /// Keeps what is ours, and what the coding CLI drops, out of commits.
+    pub(crate) fn exclude(&self, droppings: &[String]) -> Result<(), WorkspaceError> {
+        let workspace = &self.parts.workspace;
+        exclude(&self.worktree.repository(workspace), droppings)
+    }
+
     /// Whether the coding CLI's session goes on.
     pub(crate) fn is_resumed(&self) -> bool {
         self.memory.session.is_some()
+    }
+
+    /// Forgets a session that its program knows nothing of, and would refuse to resume: the id was
+    /// ours, and the program was killed before it had written anything down.
+    pub(crate) fn forget_unknown_session(&mut self) {
+        let kept = self.memory.session.as_ref().and_then(|session| {
+            let adapter = cli::adapter(&self.job.cli.adapter)?;
+            adapter.keeps_session(&self.dirs.home(), session)
+        });
+        if kept == Some(false) {
+            self.memory.session = None;
+        }
     }
 
     /// Notes what came from outside. True: the execution is to stop.

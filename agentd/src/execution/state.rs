@@ -40,10 +40,7 @@ async fn head(workspace: &Workspace, execution: &str) -> String {
     let Ok(execution) = execution.parse::<ExecutionId>() else {
         return String::new();
     };
-    let worktree = Worktree {
-        path: workspace.task(&execution.task).work(),
-        branch: String::new(),
-    };
+    let (_, worktree) = Worktree::remembered(workspace, &execution.task);
     if worktree.is_usable().await {
         worktree.head().await.unwrap_or_default()
     } else {

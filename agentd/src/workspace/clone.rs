@@ -1,18 +1,19 @@
 //! The hot clone: a bare repository that packs over the session fill.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use cloud_code_domain::id::Oid;
 
 use super::git::{self, GitError};
-use super::{Workspace, WorkspaceError, failed};
+use super::{Workspace, WorkspaceError, failed, home};
 
 /// Bases that are named to the host, so that it sends only what lacks.
 const HAVE: usize = 32;
 
 /// Where the commits that the host sent are kept from being collected.
-const BASES: &str = "refs/cloud-code/bases";
+pub(super) const BASES: &str = "refs/cloud-code/bases";
 
 /// Paths that never enter a commit.
 const EXCLUDE: &str = "# written by agentd\n/.cloud-code\n/.cloud-code/\n";
@@ -25,20 +26,7 @@ impl Workspace {
             fs::create_dir_all(&repository).map_err(failed("create", &repository))?;
             git::run(&repository, &["init", "--quiet", "--bare"]).await?;
         }
-        self.exclude(&[])
-    }
-
-    /// Sets what is kept out of commits in every worktree: ours, and what a CLI drops.
-    pub(crate) fn exclude(&self, droppings: &[String]) -> Result<(), WorkspaceError> {
-        let info = self.repository().join("info");
-        fs::create_dir_all(&info).map_err(failed("create", &info))?;
-        let path = info.join("exclude");
-        let mut text = EXCLUDE.to_owned();
-        for glob in droppings {
-            text.push_str(glob);
-            text.push('\n');
-        }
-        fs::write(&path, text).map_err(failed("write", &path))
+        exclude(&repository, &[])
     }
 
     /// Whether the hot clone holds the commit.
@@ -68,6 +56,7 @@ impl Workspace {
         commit: &Oid,
     ) -> Result<(), WorkspaceError> {
         let repository = self.repository();
+        let _packs = self.packs().await;
         if pack.metadata().is_ok_and(|meta| meta.len() > 0) {
             let args = ["index-pack", "--stdin", "--fix-thin", "--strict"];
             let mut command = git::command(&repository, &args);
@@ -90,4 +79,16 @@ impl Workspace {
         let update = ["update-ref", &name, commit.as_str()];
         git::run(&self.repository(), &update).await.map(drop)
     }
+}
+
+/// Sets what is kept out of commits in every worktree of a repository: ours, and what a CLI drops. A
+/// link that a task left in its place is not followed.
+pub(crate) fn exclude(repository: &Path, droppings: &[String]) -> Result<(), WorkspaceError> {
+    let mut text = EXCLUDE.to_owned();
+    for glob in droppings {
+        text.push_str(glob);
+        text.push('\n');
+    }
+    let path = repository.join("info/exclude");
+    home::write(repository, &path, text.as_bytes())
 }

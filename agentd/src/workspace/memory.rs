@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cloud_code_domain::workspace::WorkspaceMode;
 use serde::{Deserialize, Serialize};
 
 use super::{WorkspaceError, failed};
@@ -19,8 +20,10 @@ pub(crate) struct Memory {
     pub(crate) adapter: String,
     /// The coding CLI that the session belongs to, as the host names it.
     pub(crate) coding_cli: String,
-    /// The coding CLI's session, as it named it.
+    /// The coding CLI's session, as it or we named it. One that we named is here before it is there.
     pub(crate) session: Option<String>,
+    /// How the worktree was made.
+    pub(crate) mode: WorkspaceMode,
     /// Whether `setup` succeeded in this worktree.
     pub(crate) set_up: bool,
     /// Progress messages that are in the spool.

@@ -89,7 +89,7 @@ impl Workspace {
     }
 
     /// A folder that is nobody's yet.
-    fn spare_folder(&self) -> Result<PathBuf, WorkspaceError> {
+    pub(super) fn spare_folder(&self) -> Result<PathBuf, WorkspaceError> {
         let spares = self.spares();
         if !is_folder(&spares)? {
             fs::create_dir(&spares).map_err(failed("create", &spares))?;
@@ -273,6 +273,7 @@ impl Workspace {
 pub(crate) enum Origin {
     Spare,
     New,
+    Copy,
 }
 
 impl Origin {
@@ -281,6 +282,7 @@ impl Origin {
         match self {
             Self::Spare => "spare",
             Self::New => "new",
+            Self::Copy => "copy",
         }
     }
 }

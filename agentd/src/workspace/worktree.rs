@@ -5,9 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cloud_code_domain::id::Oid;
+use cloud_code_domain::id::{Oid, TaskId};
+use cloud_code_domain::workspace::WorkspaceMode;
 
+use super::clone::BASES;
 use super::git::{self, GitError};
+use super::memory::Memory;
 use super::spare::{Origin, Spare};
 use super::{Workspace, WorkspaceError, failed, remove_tree};
 
@@ -20,6 +23,8 @@ const LOOKS: Duration = Duration::from_millis(100);
 pub(crate) struct Worktree {
     pub(crate) path: PathBuf,
     pub(crate) branch: String,
+    /// Whose its repository is.
+    pub(crate) mode: WorkspaceMode,
 }
 
 /// Who commits what a coding CLI left.
@@ -47,6 +52,9 @@ impl Workspace {
         spare: Option<Spare>,
     ) -> Result<Origin, WorkspaceError> {
         self.remove_worktree(&worktree.path).await?;
+        if worktree.mode.is_copied() {
+            return self.copy_in_place(worktree, base).await;
+        }
         self.put_in_place(spare, &worktree.branch, base, &worktree.path)
             .await
     }
@@ -73,10 +81,68 @@ impl Workspace {
 }
 
 impl Worktree {
+    /// The one of a task, and what is remembered of it.
+    pub(crate) fn remembered(workspace: &Workspace, task: &TaskId) -> (Memory, Self) {
+        let dirs = workspace.task(task);
+        let memory = Memory::load(&dirs.memory());
+        let worktree = Self {
+            path: dirs.work(),
+            branch: memory.branch.clone(),
+            mode: memory.mode,
+        };
+        (memory, worktree)
+    }
+
+    /// Its repository: the hot clone, or its own.
+    pub(crate) fn repository(&self, workspace: &Workspace) -> PathBuf {
+        if self.mode.is_copied() {
+            self.path.join(".git")
+        } else {
+            workspace.repository()
+        }
+    }
+
+    /// Takes in a commit that the hot clone holds and keeps, where its own repository lacks it.
+    pub(crate) async fn take_from(
+        &self,
+        workspace: &Workspace,
+        commit: &Oid,
+    ) -> Result<(), GitError> {
+        if !self.mode.is_copied() || self.holds(commit).await? {
+            return Ok(());
+        }
+        let clone = workspace.repository();
+        let reference = format!("+{BASES}/{commit}:{BASES}/{commit}");
+        let fetch = [
+            "-c",
+            "protocol.file.allow=always",
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            &clone.to_string_lossy(),
+            &reference,
+        ];
+        git::finish(git::command(&self.path, &fetch), "fetch").await?;
+        // The configuration is the task's: it may have been another repository that was asked.
+        let name = format!("{commit}^{{tree}}");
+        let whole = ["cat-file", "-e", &name];
+        git::run(&self.path, &whole).await.map(drop)
+    }
+
+    /// Whether its repository holds the commit.
+    pub(crate) async fn holds(&self, commit: &Oid) -> Result<bool, GitError> {
+        let name = format!("{commit}^{{tree}}");
+        git::succeeds(&self.path, &["cat-file", "-e", &name]).await
+    }
+
     /// Whether it can be worked in: it is a worktree, of a commit, and its index can be read.
     pub(crate) async fn is_usable(&self) -> bool {
         let head = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];
-        self.path.join(".git").is_file()
+        // Not what is above it, and no link to another one.
+        let repository = fs::symlink_metadata(self.path.join(".git"));
+        repository.is_ok_and(|found| found.is_dir() == self.mode.is_copied() && !found.is_symlink())
             && git::succeeds(&self.path, &head).await.unwrap_or(false)
             && git::succeeds(&self.path, &["ls-files", "--unmerged"])
                 .await
@@ -128,8 +194,13 @@ impl Worktree {
 
     async fn locks(&self) -> Result<Vec<PathBuf>, GitError> {
         let branch = format!("refs/heads/{}.lock", self.branch);
+        let mut names = vec!["index.lock", "HEAD.lock", &branch];
+        if self.mode.is_copied() {
+            // Nobody else can hold these.
+            names.extend(["packed-refs.lock", "config.lock"]);
+        }
         let mut locks = Vec::new();
-        for name in ["index.lock", "HEAD.lock", &branch] {
+        for name in names {
             let path = git::run(&self.path, &["rev-parse", "--git-path", name]).await?;
             locks.push(self.path.join(path));
         }
@@ -268,6 +339,7 @@ mod tests {
         let worktree = Worktree {
             path: workspace.task(&task).work(),
             branch: "cloud-code/1".to_owned(),
+            mode: WorkspaceMode::Shared,
         };
         fs::create_dir_all(worktree.path.parent().unwrap()).unwrap();
         workspace

@@ -276,7 +276,8 @@ async fn the_scripted_adapter_needs_a_result_line_and_an_exit_status_that_agree(
         assign
     };
     let result = r#"echo '{"type":"result","ok":true,"kind":null,"text":"well done"}'"#;
-    let session = r#"echo '{"type":"session","id":"s-1"}'; echo x >> x"#;
+    let session = r#"echo '{"session":"s-1"}' > "$HOME/.scripted.json"
+        echo '{"type":"session","id":"s-1"}'; echo x >> x"#;
     let well = scripted(1, &format!("{session}; {result}"));
     station.assign(well).await;
     let ended = station.host.ended(&station.execution(1)).await;
@@ -295,10 +296,21 @@ async fn the_scripted_adapter_needs_a_result_line_and_an_exit_status_that_agree(
     assert_eq!(ended.failure_cause(), Ok(cause));
 
     // A kept session is resumed by the id that it reported.
-    let mut resumed = scripted(4, &format!("echo \"$@\" > arguments; {result}"));
-    resumed.resume = true;
-    station.assign(resumed).await;
+    let told = |number| {
+        let mut next = scripted(number, &format!("echo \"$@\" > arguments; {result}"));
+        next.resume = true;
+        next
+    };
+    station.assign(told(4)).await;
     station.host.ended(&station.execution(4)).await;
     let arguments = station.read("arguments");
     assert!(arguments.ends_with("--resume s-1\n"), "{arguments}");
+
+    // One that its program knows nothing of is not: another one is begun.
+    std::fs::remove_file(station.above().join("home/.scripted.json")).unwrap();
+    station.assign(told(5)).await;
+    station.host.ended(&station.execution(5)).await;
+    let arguments = station.read("arguments");
+    assert!(arguments.contains("--session "), "{arguments}");
+    assert!(!arguments.contains("s-1"), "{arguments}");
 }

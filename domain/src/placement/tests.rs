@@ -23,6 +23,7 @@ fn seat(name: &str) -> Seat {
         agent: agent(name),
         project: "acme/app".parse().unwrap(),
         agent_type: AgentType::Backend,
+        admits: Admits::All,
     }
 }
 
@@ -133,9 +134,26 @@ fn seats() -> impl Strategy<Value = Vec<Seat>> {
                 agent: agent(&format!("a{number}")),
                 project: ["acme/app", "acme/two"][project].parse().unwrap(),
                 agent_type: AgentType::ALL[kind],
+                admits: Admits::All,
             })
             .collect()
     })
+}
+
+#[test]
+fn an_agent_that_is_kept_for_a_task_waits_for_it() {
+    let urgent = candidate("aaaaaaaa", Priority::Critical, 1);
+    let kept = candidate("bbbbbbbb", Priority::Low, 2);
+    let mut seat = seat("a");
+    seat.admits = Admits::Only(BTreeSet::from([kept.task.clone()]));
+    let alone = placed(
+        std::slice::from_ref(&urgent),
+        std::slice::from_ref(&seat),
+        9,
+    );
+    assert_eq!(alone, pairs(&[]));
+    let both = placed(&[urgent, kept], &[seat], 9);
+    assert_eq!(both, pairs(&[("bbbbbbbb", "a")]));
 }
 
 proptest! {

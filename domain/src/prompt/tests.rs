@@ -157,6 +157,7 @@ fn who_goes_on_with_the_work_of_another_is_told_what_was_done() {
         agent: "acme-app.backend-1",
         coding_cli: "codex",
         from: "0123456789abcdef0123456789abcdef01234567",
+        pushed: false,
         commits: &commits,
         summary: "The form is there.\nIts tests are not.",
         changes: &changes,
@@ -169,6 +170,18 @@ fn who_goes_on_with_the_work_of_another_is_told_what_was_done() {
     let start = text.find("# What was done before").unwrap_or_default();
     let end = text.find("# How to work").unwrap_or_default();
     insta::assert_snapshot!("earlier", &text[start..end]);
+    let pushed = Prompt {
+        earlier: Some(Earlier {
+            pushed: true,
+            commits: &[],
+            ..earlier
+        }),
+        ..going_on
+    };
+    let text = first_turn(&pushed);
+    let place = "in your branch, up to 0123456789abcdef0123456789abcdef01234567, and is pushed";
+    assert!(text.contains(place), "{text}");
+    assert!(!text.contains("Its commits, the newest first"), "{text}");
     let resumed = Prompt {
         resumed: true,
         ..going_on

@@ -101,7 +101,7 @@ pub struct Task {
     pub pull_request: Option<PullRequestRecord>,
     /// The id of our progress comment on the issue, once it is known.
     pub comment_id: Option<u64>,
-    /// The last failure, in a sentence.
+    /// The last failure, in a sentence; none once it was followed by a success.
     pub last_error: Option<String>,
     /// When the trigger label that made it was set: a later one makes a new task of the same issue.
     pub triggered_at: Option<Timestamp>,
@@ -144,6 +144,15 @@ impl Task {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.tried.max(self.attempts).min(self.max_attempts)
+    }
+
+    /// It comes to stand here. Once it has worked out, a failure on the way there is no news any more;
+    /// the executions still tell of it.
+    pub fn enter(&mut self, state: TaskState) {
+        if state.follows_success() {
+            self.last_error = None;
+        }
+        self.state = state;
     }
 
     /// An execution is assigned.

@@ -9,13 +9,16 @@ use anyhow::Context;
 use cloud_code_domain::agent::{Agent, AgentState};
 use cloud_code_domain::fleet::{FleetStep, Found, plan};
 use cloud_code_domain::id::AgentId;
+use cloud_code_domain::tenancy::Tenancy;
+use cloud_code_domain::workspace::WorkspaceMode;
 use cloud_code_proto::{MAX_MESSAGE, v1};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, Input, Reply};
+use crate::failpoint::failpoint;
 use crate::gateway::{DoorService, serve_connection};
 use crate::ports::{Observed, ObservedState, Runtime, Trouble, WorkstationSpec};
 use crate::sessions::{LinkParts, SessionService, socket_dir, socket_path};
@@ -134,9 +137,9 @@ async fn keep(
                 () = stop.cancelled() => return,
                 () = &mut next => break,
                 update = updates.recv() => {
-                    let gone = update.is_ok_and(|update| update.away);
+                    let look = update.is_ok_and(|update| update.fleet);
                     // At once, but not in circles while one is starting.
-                    if gone {
+                    if look {
                         let soon = tokio::time::Instant::now() + Duration::from_millis(500);
                         if soon < next.deadline() {
                             next.as_mut().reset(soon);
@@ -149,6 +152,7 @@ async fn keep(
 }
 
 async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: Vec<Agent>) {
+    let agents = with_workspaces(engine, runtime, agents).await;
     let specs: Vec<WorkstationSpec> = agents
         .iter()
         .filter(|agent| agent.state != AgentState::Retired)
@@ -172,6 +176,38 @@ async fn look(config: &Config, engine: &Engine, runtime: &dyn Runtime, agents: V
             stuck(engine, of(step), &trouble).await;
         }
     }
+}
+
+/// Removes the workspaces that are over, with all that is in them, before anything starts there; the
+/// agents that there is a workspace for. Killed in between, it is removed again.
+async fn with_workspaces(engine: &Engine, runtime: &dyn Runtime, all: Vec<Agent>) -> Vec<Agent> {
+    let mut agents = Vec::with_capacity(all.len());
+    for agent in all {
+        let is_over = agent.tenancy == Tenancy::Over;
+        if !is_over || removed(engine, runtime, &agent.id).await {
+            agents.push(agent);
+        }
+    }
+    agents
+}
+
+async fn removed(engine: &Engine, runtime: &dyn Runtime, agent: &AgentId) -> bool {
+    match runtime.purge(agent).await {
+        Ok(()) => told_removed(engine, agent).await,
+        Err(trouble) => {
+            tracing::warn!(agent_id = %agent, %trouble, "a workspace is not removed yet");
+            stuck(engine, agent.clone(), &trouble).await;
+            false
+        }
+    }
+}
+
+async fn told_removed(engine: &Engine, agent: &AgentId) -> bool {
+    failpoint!("fleet::purged");
+    tracing::info!(agent_id = %agent, "a workspace was thrown away");
+    let agent = agent.clone();
+    let told = engine.send(Input::WorkspaceRemoved { agent }).await;
+    matches!(told, Ok(Reply::Ok))
 }
 
 fn of(step: FleetStep) -> AgentId {
@@ -276,5 +312,8 @@ fn spec(config: &Config, agent: &Agent) -> Option<WorkstationSpec> {
         agentd: config.agents.agentd.clone(),
         socket_dir: socket_dir(&config.state_dir, &agent.id),
         ca_bundle: config.agents.ca_bundle.clone(),
+        isolated: config
+            .project(&agent.project)
+            .is_some_and(|project| project.workspace_mode == WorkspaceMode::Isolated),
     })
 }

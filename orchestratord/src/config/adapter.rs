@@ -17,6 +17,8 @@ pub enum AdapterKind {
     Qwen,
     /// GitHub's Copilot CLI, with a provider of one's own, over the Agent Client Protocol.
     Copilot,
+    /// Gemini CLI over the Agent Client Protocol.
+    Gemini,
     /// Any program that speaks the Agent Client Protocol.
     Acp,
     /// The scripted CLI of the demo and the tests.
@@ -26,26 +28,21 @@ pub enum AdapterKind {
 }
 
 /// Coding CLIs that speak the Agent Client Protocol and cannot work here, and why.
-pub(super) const CANNOT: [(&str, &str); 2] = [
-    (
-        "gemini",
-        "speaks the API of Google, whose tokens the model gateway cannot count",
-    ),
-    (
-        "cline",
-        "speaks the Agent Client Protocol for accounts of its own service alone",
-    ),
-];
+pub(super) const CANNOT: [(&str, &str); 1] = [(
+    "cline",
+    "speaks the Agent Client Protocol for accounts of its own service alone",
+)];
 
 impl AdapterKind {
     /// All, with their configured names.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::ClaudeCode, "claude-code"),
         (Self::Codex, "codex"),
         (Self::Aider, "aider"),
         (Self::Opencode, "opencode"),
         (Self::Qwen, "qwen"),
         (Self::Copilot, "copilot"),
+        (Self::Gemini, "gemini"),
         (Self::Acp, "acp"),
         (Self::Scripted, "scripted"),
         (Self::Lines, "lines"),
@@ -61,6 +58,7 @@ impl AdapterKind {
             Self::Opencode => "opencode",
             Self::Qwen => "qwen",
             Self::Copilot => "copilot",
+            Self::Gemini => "gemini",
             Self::Acp => "acp",
             Self::Scripted => "scripted",
             Self::Lines => "lines",
@@ -76,16 +74,19 @@ impl AdapterKind {
             Self::Opencode => Some("opencode"),
             Self::Qwen => Some("qwen"),
             Self::Copilot => Some("copilot"),
+            Self::Gemini => Some("gemini"),
             Self::Acp | Self::Scripted | Self::Lines => None,
         }
     }
 
-    /// The only provider that it speaks to, if there is only one.
-    pub(super) fn provider(self) -> Option<Provider> {
+    /// The providers that it speaks to.
+    pub(super) fn providers(self) -> &'static [Provider] {
         match self {
-            Self::ClaudeCode => Some(Provider::Anthropic),
-            Self::Codex | Self::Qwen | Self::Copilot => Some(Provider::Openai),
-            Self::Aider | Self::Opencode | Self::Acp | Self::Scripted | Self::Lines => None,
+            Self::ClaudeCode => &[Provider::Anthropic],
+            Self::Codex | Self::Qwen | Self::Copilot => &[Provider::Openai],
+            Self::Gemini => &[Provider::Google],
+            Self::Aider | Self::Opencode => &[Provider::Anthropic, Provider::Openai],
+            Self::Acp | Self::Scripted | Self::Lines => &Provider::ALL,
         }
     }
 
@@ -93,14 +94,19 @@ impl AdapterKind {
     pub(super) fn takes_subscriptions(self) -> bool {
         match self {
             Self::ClaudeCode | Self::Acp | Self::Scripted | Self::Lines => true,
-            Self::Codex | Self::Aider | Self::Opencode | Self::Qwen | Self::Copilot => false,
+            Self::Codex
+            | Self::Aider
+            | Self::Opencode
+            | Self::Qwen
+            | Self::Copilot
+            | Self::Gemini => false,
         }
     }
 
     /// Whether it has to be told its model: by itself it would choose one of another account.
     pub(super) fn needs_model(self) -> bool {
         match self {
-            Self::Opencode | Self::Qwen | Self::Copilot => true,
+            Self::Opencode | Self::Qwen | Self::Copilot | Self::Gemini => true,
             Self::ClaudeCode
             | Self::Codex
             | Self::Aider

@@ -12,6 +12,7 @@ mod issue;
 mod issue_gone;
 mod operator;
 mod task;
+mod tenancy;
 
 use cloud_code_domain::event::{EventActor, Subject};
 use cloud_code_domain::id::ProjectName;
@@ -52,6 +53,7 @@ impl World {
             Input::TaskCleaned { agent, task } => self.task_cleaned(&agent, &task),
             Input::CredentialHeld { agent, request } => self.credential_held(&agent, &request),
             Input::FleetObserved { down } => self.fleet_observed(down),
+            Input::WorkspaceRemoved { agent } => self.workspace_removed(&agent),
             Input::FleetAsked { trouble } => self.fleet_asked(trouble),
             Input::WorkstationStuck { agent, why } => self.workstation_stuck(&agent, &why),
             Input::CallOpened {
@@ -64,10 +66,10 @@ impl World {
                 call,
                 usage,
                 came_to,
-                answered,
+                answer,
             } => {
                 self.settle_call(&execution, call, Some((usage, came_to)));
-                self.note_answer(&execution, answered);
+                self.note_answer(&execution, answer);
                 Reply::Ok
             }
             Input::AccountParked { account, parking } => self.park_account(&account, parking),
@@ -94,6 +96,7 @@ impl World {
 
     /// What follows from a group of inputs as a whole: placement, and finished tasks leave memory.
     pub(crate) fn follow_up(&mut self) {
+        self.settle_tenancies();
         self.schedule();
         self.retire_finished();
     }
@@ -169,7 +172,26 @@ impl World {
             let subject = Subject::Project(project.to_string());
             self.record(EventActor::Engine, subject, kind, detail);
         }
+        if before.is_some() && !self.troubles.contains_key(project) {
+            self.tracker_is_back(project);
+        }
         Reply::Ok
+    }
+
+    /// What was put off while a tracker was out of order is made now.
+    fn tracker_is_back(&mut self, project: &ProjectName) {
+        let now = self.now;
+        let held_up = self.effects.iter().filter(|(_, record)| {
+            record.is_held_up_by_a_tracker(now)
+                && self.project_of(&record.effect).as_ref() == Some(project)
+        });
+        let held_up: Vec<String> = held_up.map(|(key, _)| key.clone()).collect();
+        for key in held_up {
+            if let Some(record) = self.effects.get_mut(&key) {
+                record.not_before = now;
+                self.changes.effects.insert(key);
+            }
+        }
     }
 
     fn disk_free(&mut self, free: u64) -> Reply {

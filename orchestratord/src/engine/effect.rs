@@ -157,6 +157,34 @@ pub enum EffectState {
     Unknown,
 }
 
+impl Effect {
+    /// Whether it is calls of a tracker's API, and nothing else.
+    fn calls_tracker(&self) -> bool {
+        match self {
+            Self::Inspect { .. }
+            | Self::OpenPullRequest { .. }
+            | Self::Comment { .. }
+            | Self::Merge { .. }
+            | Self::Close { .. } => true,
+            Self::Prepare { .. }
+            | Self::Bring { .. }
+            | Self::Publish { .. }
+            | Self::NotifyTask { .. }
+            | Self::NotifyRequest { .. } => false,
+        }
+    }
+
+    /// A tracker may be away for a day, and its calls are counted; when it is there again, its polls find
+    /// out. What waits for an agent or for git is looked at every minute.
+    fn longest_backoff(&self) -> Duration {
+        if self.calls_tracker() {
+            Duration::from_secs(15 * 60)
+        } else {
+            Duration::from_secs(60)
+        }
+    }
+}
+
 /// An effect in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectRecord {
@@ -342,10 +370,14 @@ impl EffectRecord {
     }
 
     fn backoff(&self, jitter: f64) -> Duration {
-        let doubled = 500_u64
-            .saturating_mul(1 << self.attempts.min(9))
-            .min(60_000);
-        Duration::from_millis(doubled).mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
+        let doubled = Duration::from_millis(500_u64.saturating_mul(1 << self.attempts.min(11)));
+        let pause = doubled.min(self.effect.longest_backoff());
+        pause.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
+    }
+
+    /// Whether it waits because its tracker gave no good answer.
+    pub(crate) fn is_held_up_by_a_tracker(&self, now: Timestamp) -> bool {
+        self.effect.calls_tracker() && self.last_error.is_some() && self.not_before > now
     }
 }
 

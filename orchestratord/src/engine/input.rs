@@ -99,6 +99,11 @@ pub enum Input {
         /// Agents whose workstation does not run, with the reason.
         down: Vec<(AgentId, String)>,
     },
+    /// The workspace of an agent was removed, and all that ran there.
+    WorkspaceRemoved {
+        /// Whose it was.
+        agent: AgentId,
+    },
     /// The runtime was asked what runs.
     FleetAsked {
         /// Why the runtime does not say what runs; none where it does.
@@ -130,8 +135,8 @@ pub enum Input {
         usage: Usage,
         /// Their price, and those of them that count towards a limit.
         came_to: Amount,
-        /// Whether the model answered to the end.
-        answered: bool,
+        /// How it was answered.
+        answer: Answer,
     },
     /// A provider said that an account cannot be used.
     AccountParked {
@@ -376,6 +381,17 @@ pub enum Reply {
     },
 }
 
+/// What became of a model call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The model answered to the end.
+    Whole,
+    /// The provider refused it for what is in it.
+    Refused,
+    /// There was none: the provider cannot now, or was not reached.
+    None,
+}
+
 /// Why a model call may not be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallRefusal {
@@ -417,6 +433,7 @@ impl Input {
             | Self::CredentialHeld { .. }
             | Self::FleetObserved { .. }
             | Self::FleetAsked { .. }
+            | Self::WorkspaceRemoved { .. }
             | Self::WorkstationStuck { .. }
             | Self::CallOpened { .. }
             | Self::CallSettled { .. }

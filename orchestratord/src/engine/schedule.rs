@@ -12,6 +12,7 @@ use cloud_code_domain::id::{AgentId, ExecutionId, ProjectName, TaskId};
 use cloud_code_domain::limit::Level;
 use cloud_code_domain::placement::{Candidate, Seat, place};
 use cloud_code_domain::task::{Task, TaskEvent, TaskState};
+use cloud_code_domain::tenancy::Tenancy;
 use cloud_code_domain::time::Timestamp;
 
 use super::effect::Effect;
@@ -130,6 +131,7 @@ impl World {
     }
 
     fn seats(&self) -> Vec<Seat> {
+        let (needed, none) = (self.needed(), BTreeSet::new());
         self.agents
             .values()
             .filter(|agent| agent.state == AgentState::Idle)
@@ -138,6 +140,10 @@ impl World {
                 agent: agent.id.clone(),
                 project: agent.project.clone(),
                 agent_type: agent.agent_type,
+                admits: agent.tenancy.admits(
+                    self.is_isolated(&agent.project),
+                    needed.get(&agent.id).unwrap_or(&none),
+                ),
             })
             .collect()
     }
@@ -201,6 +207,13 @@ impl World {
         };
         if !self.move_agent(agent, &AgentEvent::Assigned(id.clone())) {
             return;
+        }
+        if self
+            .agents
+            .get(agent)
+            .is_some_and(|agent| agent.tenancy == Tenancy::Fresh)
+        {
+            self.set_tenancy(agent, Tenancy::Of(id.task.clone()));
         }
         self.executions.insert(id.clone(), execution);
         self.changes.executions.insert(id.clone());
@@ -279,6 +292,12 @@ impl World {
                 agent_type,
                 number,
                 state: AgentState::Provisioning,
+                // An agent of this name may have left something behind.
+                tenancy: if self.is_isolated(project) {
+                    Tenancy::Over
+                } else {
+                    Tenancy::Open
+                },
                 spool: None,
                 succeeded: 0,
                 failed: 0,
@@ -308,10 +327,7 @@ impl World {
         let accounts = self
             .accounts
             .values()
-            .filter_map(|account| match &account.parking {
-                Some(Parking::UsageLimit { until }) => Some(*until),
-                Some(Parking::LogInAgain) | None => None,
-            });
+            .filter_map(|account| account.parking.as_ref()?.until());
         let absent = self.live.values().filter_map(|live| {
             let ends = live.absent.as_ref()?.ends();
             Some(Timestamp(0).after(ends))

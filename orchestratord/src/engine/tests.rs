@@ -1,5 +1,6 @@
 //! The engine as its senders see it: real store, real thread, a clock of the test's.
 
+mod away;
 mod backend;
 mod bench;
 mod clock;
@@ -8,7 +9,9 @@ mod flow;
 mod golden;
 mod gone;
 mod heartbeats;
+mod isolated;
 mod limits;
+mod outages;
 
 use cloud_code_domain::agent::AgentState;
 use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};
@@ -221,7 +224,7 @@ async fn a_cost_limit_ends_the_turn_and_a_grant_goes_on() {
             cost: MicroUsd(2_500_000),
             tokens: Tokens(10),
         },
-        answered: true,
+        answer: Answer::Whole,
     };
     bench.engine.send(settled).await.unwrap();
     assert_eq!(

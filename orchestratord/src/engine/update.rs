@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use cloud_code_domain::agent::{Agent, AgentState};
 use cloud_code_domain::id::{AccountName, AgentId, TaskId};
 use cloud_code_proto::v1;
 
@@ -19,8 +20,9 @@ pub struct Update {
     pub events: bool,
     /// Whether effects may have become due.
     pub effects: bool,
-    /// Whether an agent that is not connected is among what changed.
-    pub away: bool,
+    /// Whether the fleet has to be looked at: an agent among what changed is not connected, or is to
+    /// be made anew.
+    pub fleet: bool,
 }
 
 impl World {
@@ -45,9 +47,12 @@ impl World {
     /// What the changes since the last commit mean for the daemon.
     pub(super) fn update(&mut self, agents: &BTreeSet<AgentId>) -> Update {
         let connected = |agent| self.live.get(agent).is_some_and(|live| live.connected);
-        let known = |agent: &&AgentId| self.agents.contains_key(*agent);
+        let to_be_looked_at = |agent: &Agent| {
+            !connected(&agent.id) || matches!(agent.state, AgentState::Recreating(_))
+        };
+        let mut known = agents.iter().filter_map(|agent| self.agents.get(agent));
         Update {
-            away: agents.iter().filter(known).any(|agent| !connected(agent)),
+            fleet: known.any(to_be_looked_at),
             events: !self.changes.events.is_empty(),
             effects: !self.changes.effects.is_empty(),
             tasks: std::mem::take(&mut self.changes.tasks),

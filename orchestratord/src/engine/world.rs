@@ -10,7 +10,7 @@ pub(crate) use changes::Changes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cloud_code_domain::account::Account;
+use cloud_code_domain::account::{Account, Unanswered};
 use cloud_code_domain::agent::{Agent, AgentEvent};
 use cloud_code_domain::credential::{CredentialEvent, CredentialRequest};
 use cloud_code_domain::event::{Event, EventActor, Subject};
@@ -87,6 +87,8 @@ pub struct World {
     pub fleet_trouble: Option<String>,
     /// How many model calls of an execution failed one after the other; never stored.
     pub(crate) failing: BTreeMap<ExecutionId, u32>,
+    /// The same of an account, whichever executions made them; never stored.
+    pub(crate) unanswered: BTreeMap<AccountName, Unanswered>,
     /// Looks that are taken again; never stored.
     pub(crate) again: Again,
     /// What keeps trackers from answering; never stored.
@@ -226,7 +228,7 @@ impl World {
         }
         let state = next.name().as_str();
         self.record_move(actor, Subject::Task(id.to_string()), kind, detail, state);
-        self.change_task(id, |task| task.state = next);
+        self.change_task(id, |task| task.enter(next));
         self.entered(id);
         Ok(true)
     }
@@ -380,6 +382,40 @@ impl World {
             }
         }
         self.changes.effects.insert(key);
+    }
+
+    /// The agent that an effect has to hear from: what it committed can only be had from itself.
+    fn source(&self, effect: &Effect) -> Option<&AgentId> {
+        match effect {
+            Effect::Bring { execution } | Effect::Publish { execution, .. } => self
+                .executions
+                .get(execution)
+                .map(|execution| &execution.agent),
+            Effect::Inspect { .. }
+            | Effect::Prepare { .. }
+            | Effect::OpenPullRequest { .. }
+            | Effect::Comment { .. }
+            | Effect::Merge { .. }
+            | Effect::Close { .. }
+            | Effect::NotifyTask { .. }
+            | Effect::NotifyRequest { .. } => None,
+        }
+    }
+
+    /// The agent that an effect waits for, which is away.
+    pub(crate) fn awaited(&self, effect: &Effect) -> Option<&AgentId> {
+        let is_there = |agent: &AgentId| self.live.get(agent).is_some_and(|live| live.connected);
+        self.source(effect).filter(|agent| !is_there(agent))
+    }
+
+    /// The agent is there: what waited for it is due, if its time has come.
+    pub(super) fn no_longer_awaited(&mut self, agent: &AgentId) {
+        let waited = self
+            .effects
+            .iter()
+            .filter(|(_, record)| self.source(&record.effect) == Some(agent));
+        let keys: Vec<String> = waited.map(|(key, _)| key.clone()).collect();
+        self.changes.effects.extend(keys);
     }
 
     /// Gives up an effect that is not being made.

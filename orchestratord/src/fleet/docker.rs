@@ -113,10 +113,11 @@ impl DockerRuntime {
         is(LABEL_MANAGED, &self.cluster) && is(LABEL_AGENT, agent.as_str())
     }
 
-    /// Makes the three volumes. One of the same name that is not ours would be given to an agent.
-    async fn make_volumes(&self, agent: &AgentId) -> Result<(), Trouble> {
+    /// Makes its volumes. One of the same name that is not ours would be given to an agent.
+    async fn make_volumes(&self, spec: &WorkstationSpec) -> Result<(), Trouble> {
+        let agent = &spec.agent;
         let docker = self.engine.docker().await?;
-        for (ending, _) in VOLUMES {
+        for (ending, _) in docker_spec::volumes(spec) {
             let name = docker_spec::volume_name(&self.cluster, agent, ending);
             let call = docker.inspect_volume(&name);
             match self.engine.look("inspect a volume", call).await? {
@@ -137,7 +138,7 @@ impl DockerRuntime {
 
     /// Creates and starts; false where the name was taken meanwhile.
     async fn make(&self, spec: &WorkstationSpec) -> Result<bool, Trouble> {
-        self.make_volumes(&spec.agent).await?;
+        self.make_volumes(spec).await?;
         let name = docker_spec::container_name(&self.cluster, &spec.agent);
         let body = docker_spec::container(&self.cluster, spec, &stamp(&spec.agentd));
         let options = CreateContainerOptionsBuilder::new().name(&name).build();

@@ -10,6 +10,7 @@
 //! | memory, CPU, processes, files | limited; no swap |
 //! | from the host | the socket's directory, the agentd binary, a CA bundle: all read-only |
 //! | what stays | three volumes of the agent's own: `/workspace`, `/tools`, `/cache` |
+//! | what stays of an isolated one | `/workspace`, until its task needs it no more |
 //! | restart | never by the engine: the reconciler decides |
 //!
 //! No secret is in it: what `docker inspect` shows is this.
@@ -96,18 +97,7 @@ pub fn container(cluster: &str, spec: &WorkstationSpec, agentd_stamp: &str) -> C
         hostname: Some("workstation".to_owned()),
         working_dir: Some("/workspace".to_owned()),
         entrypoint: strings(&[AGENTD]),
-        cmd: strings(&[
-            "--socket",
-            "/cc/agentd.sock",
-            "--workspace",
-            "/workspace",
-            "--credentials",
-            CREDENTIALS_DIR,
-            "--tools",
-            "/tools",
-            "--cache",
-            "/cache",
-        ]),
+        cmd: Some(arguments(spec)),
         env: Some(environment(spec)),
         stop_timeout: Some(20),
         network_disabled: Some(true),
@@ -118,6 +108,29 @@ pub fn container(cluster: &str, spec: &WorkstationSpec, agentd_stamp: &str) -> C
     labels.insert(LABEL_SPEC.to_owned(), digest(&body, agentd_stamp));
     body.labels = Some(labels);
     body
+}
+
+fn arguments(spec: &WorkstationSpec) -> Vec<String> {
+    let mut arguments = vec![
+        "--socket",
+        "/cc/agentd.sock",
+        "--workspace",
+        "/workspace",
+        "--credentials",
+        CREDENTIALS_DIR,
+    ];
+    if !spec.isolated {
+        arguments.extend(["--tools", "/tools", "--cache", "/cache"]);
+    }
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+/// The volumes that a workstation gets, as [`VOLUMES`] has them: an isolated one no tools and no cache.
+pub(super) fn volumes(
+    spec: &WorkstationSpec,
+) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+    let gets = |(ending, _): &(&str, &str)| !spec.isolated || *ending == "workspace";
+    VOLUMES.into_iter().filter(gets)
 }
 
 fn environment(spec: &WorkstationSpec) -> Vec<String> {
@@ -207,7 +220,7 @@ fn mounts(cluster: &str, spec: &WorkstationSpec) -> Vec<Mount> {
     if let Some(bundle) = &spec.ca_bundle {
         mounts.push(bind(&bundle.to_string_lossy(), CA_BUNDLE));
     }
-    mounts.extend(VOLUMES.map(|(ending, target)| Mount {
+    mounts.extend(volumes(spec).map(|(ending, target)| Mount {
         target: Some(target.to_owned()),
         source: Some(volume_name(cluster, &spec.agent, ending)),
         typ: Some(MountType::VOLUME),

@@ -12,7 +12,7 @@ mod projects;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use cloud_code_domain::account::{Authorisation, Provider};
+use cloud_code_domain::account::Authorisation;
 use cloud_code_domain::id::ProjectName;
 
 use super::docker::DockerRuntime;
@@ -171,10 +171,7 @@ fn secrets(config: &Config) -> Check {
 /// That their secrets could be read is known: else there would be no configuration.
 fn accounts(config: &Config) -> Vec<Check> {
     let account = |(name, account): (_, &crate::config::AccountConfig)| {
-        let kind = match account.kind {
-            Provider::Anthropic => "anthropic",
-            Provider::Openai => "openai",
-        };
+        let kind = account.kind.as_str();
         let auth = match account.auth {
             Authorisation::ApiKey => "API key",
             Authorisation::ClaudeToken => "token of a subscription",

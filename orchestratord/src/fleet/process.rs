@@ -28,7 +28,7 @@ use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use super::process_tree::{Held, kill_session};
-use files::{bound, gone, is_locked, last_line, open_log, private_dir, rotate};
+use files::{bound, gone, is_locked, last_line, open_log, private_dir, remove_tree, rotate};
 
 use crate::ports::{Answer, Observed, ObservedState, Runtime, Trouble, WorkstationSpec};
 
@@ -164,10 +164,10 @@ impl ProcessRuntime {
             kill_session(pid);
         }
         let workspace = self.workspace(&spec.agent);
-        let tools = self.home(&spec.agent).join("tools");
-        let cache = self.home(&spec.agent).join("cache");
-        for volume in [&workspace, &tools, &cache] {
-            private_dir(volume)?;
+        let shelf = |name| (!spec.isolated).then(|| self.home(&spec.agent).join(name));
+        let (tools, cache) = (shelf("tools"), shelf("cache"));
+        for volume in [Some(&workspace), tools.as_ref(), cache.as_ref()] {
+            volume.map_or(Ok(()), |volume| private_dir(volume))?;
         }
         let credentials = self.memory.join(spec.agent.as_str());
         private_dir(&credentials)?;
@@ -179,8 +179,8 @@ impl ProcessRuntime {
             socket: &spec.socket_dir.join("agentd.sock"),
             workspace: &workspace,
             credentials: &credentials,
-            tools: &tools,
-            cache: &cache,
+            tools: tools.as_deref(),
+            cache: cache.as_deref(),
             home: &self.home(&spec.agent),
             log: open_log(&self.log(&spec.agent))?,
         })?;
@@ -288,7 +288,7 @@ impl Runtime for ProcessRuntime {
         Box::pin(async move {
             self.remove(agent).await?;
             let home = self.home(agent);
-            let removed = tokio::task::spawn_blocking(move || gone(fs::remove_dir_all(home)));
+            let removed = tokio::task::spawn_blocking(move || gone(remove_tree(&home)));
             let what = format!("the workspace of {agent} cannot be removed");
             match removed.await {
                 Ok(result) => result.map_err(|error| later(&what, &error)),

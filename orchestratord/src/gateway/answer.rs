@@ -18,7 +18,7 @@ use super::request::BadRequest;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TurnedAway {
     /// The request carries no token.
-    #[error("the request carries no token of an execution (x-api-key or Authorization: Bearer)")]
+    #[error("the request carries no token of an execution (x-api-key, x-goog-api-key or Bearer)")]
     NoToken,
     /// The engine refuses.
     #[error("{0}")]
@@ -123,8 +123,24 @@ fn error(provider: Provider, status: StatusCode, kind: &str, message: &str) -> R
         Provider::Openai => {
             json!({"error": {"type": kind, "message": message, "param": null, "code": kind}})
         }
+        Provider::Google => {
+            let code = status.as_u16();
+            json!({"error": {"code": code, "message": message, "status": google_status(status)}})
+        }
     };
     json_answer(status, &body)
+}
+
+/// Google's name of a status.
+fn google_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::FORBIDDEN => "PERMISSION_DENIED",
+        StatusCode::NOT_FOUND => "NOT_FOUND",
+        StatusCode::TOO_MANY_REQUESTS => "RESOURCE_EXHAUSTED",
+        StatusCode::REQUEST_TIMEOUT => "DEADLINE_EXCEEDED",
+        status if status.is_server_error() => "UNAVAILABLE",
+        _ => "INVALID_ARGUMENT",
+    }
 }
 
 /// An empty list of models. Coding CLIs know the models that they are configured with.
@@ -135,6 +151,7 @@ pub(crate) fn models(provider: Provider) -> Response {
         }
         // `models` is where Codex looks.
         Provider::Openai => json!({"object": "list", "data": [], "models": []}),
+        Provider::Google => json!({"models": []}),
     };
     json_answer(StatusCode::OK, &body)
 }

@@ -32,8 +32,8 @@ use super::answer::{self, TurnedAway};
 use super::door::Door;
 use super::meter::{Ceiling, Lease};
 use super::request::Prepared;
-use super::route::{Endpoint, Route};
-use super::upstream::Outgoing;
+use super::route::{Route, Target};
+use super::upstream::{Outgoing, Query};
 use super::{BODIES_KIB, headers};
 use relay::Call;
 
@@ -51,13 +51,14 @@ impl Door {
             Err(provider) => TurnedAway::NoRoute.answer(provider),
             Ok(Route::Probe) => answer::empty(),
             Ok(Route::Models(provider)) => answer::models(provider),
-            Ok(Route::Call(endpoint)) => {
-                self.call(endpoint, request)
+            Ok(Route::Call(target)) => {
+                let provider = target.endpoint.provider();
+                self.call(target, request)
                     .await
                     .unwrap_or_else(|turned_away| {
                         let agent = &self.agent;
                         tracing::info!(%agent, %turned_away, "a model call was not made");
-                        turned_away.answer(endpoint.provider())
+                        turned_away.answer(provider)
                     })
             }
         }
@@ -65,28 +66,29 @@ impl Door {
 
     async fn call(
         self: &Arc<Self>,
-        endpoint: Endpoint,
+        target: Target,
         request: Request,
     ) -> Result<Response, TurnedAway> {
         let (head, body) = request.into_parts();
-        let token = headers::token(&head.headers).ok_or(TurnedAway::NoToken)?;
+        let (provider, query) = (target.endpoint.provider(), head.uri.query());
+        let token = headers::token(&head.headers, query, provider).ok_or(TurnedAway::NoToken)?;
         let lease = self.gateway.meter.open(&self.agent, token).await?;
         let slot = self.slot().await?;
         let body = self.body(&head.headers, body).await?;
-        let prepared = prepare(endpoint, body).await?;
+        let prepared = prepare(target.clone(), body).await?;
         self.note_removed(&prepared);
-        let price = self.price(&lease, endpoint.provider(), &prepared.model)?;
+        let price = self.price(&lease, provider, &prepared.model)?;
         let ceiling = Ceiling {
             cost: price.map_or(MicroUsd(0), |price| most(&price, prepared.most)),
             tokens: prepared.most.counted(),
             model: prepared.model,
         };
         let outgoing = Outgoing {
-            endpoint,
+            query: Query::of(provider, query),
+            target,
             headers: head.headers,
             body: prepared.body,
             streamed: prepared.stream,
-            beta: head.uri.query() == Some("beta=true"),
         };
         let call = Call {
             door: Arc::clone(self),
@@ -169,8 +171,8 @@ struct Held {
 }
 
 /// Large conversations take some tens of milliseconds: not on a thread that serves others.
-async fn prepare(endpoint: Endpoint, body: Held) -> Result<Prepared, TurnedAway> {
-    let prepared = tokio::task::spawn_blocking(move || Prepared::new(endpoint, &body.bytes)).await;
+async fn prepare(target: Target, body: Held) -> Result<Prepared, TurnedAway> {
+    let prepared = tokio::task::spawn_blocking(move || Prepared::new(&target, &body.bytes)).await;
     Ok(prepared.map_err(|_| TurnedAway::NoBody)??)
 }
 

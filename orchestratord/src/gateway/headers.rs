@@ -12,6 +12,7 @@ const MAX_VALUE: usize = 2_048;
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// The beta without which a subscription's token is not accepted.
 const TOKEN_BETA: &str = "oauth-2025-04-20";
@@ -41,6 +42,13 @@ const TO_OPENAI: [HeaderName; 5] = [
     HeaderName::from_static("session-id"),
 ];
 
+/// Not among them: `x-goog-user-project`, which chooses who pays.
+const TO_GOOGLE: [HeaderName; 3] = [
+    ACCEPT,
+    USER_AGENT,
+    HeaderName::from_static("x-goog-api-client"),
+];
+
 const FROM_PROVIDER: [HeaderName; 6] = [
     CONTENT_TYPE,
     RETRY_AFTER,
@@ -50,12 +58,27 @@ const FROM_PROVIDER: [HeaderName; 6] = [
     HeaderName::from_static("x-should-retry"),
 ];
 
-/// The token that a coding CLI presents: the gateway's own, never a provider's.
-pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
-    if let Some(key) = headers.get(API_KEY) {
+/// The token that a coding CLI presents: the gateway's own, never a provider's. What speaks to Google
+/// may have it in the query.
+pub(crate) fn token<'a>(
+    headers: &'a HeaderMap,
+    query: Option<&'a str>,
+    provider: Provider,
+) -> Option<&'a str> {
+    let keys: &[HeaderName] = match provider {
+        Provider::Anthropic | Provider::Openai => &[API_KEY],
+        Provider::Google => &[GOOGLE_KEY, API_KEY],
+    };
+    if let Some(key) = keys.iter().find_map(|name| headers.get(name)) {
         return key.to_str().ok();
     }
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let Some(authorisation) = headers.get(AUTHORIZATION) else {
+        return match provider {
+            Provider::Anthropic | Provider::Openai => None,
+            Provider::Google => query?.split('&').find_map(|part| part.strip_prefix("key=")),
+        };
+    };
+    let (scheme, token) = authorisation.to_str().ok()?.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
         .then_some(token.trim())
@@ -73,6 +96,7 @@ pub(crate) fn to_provider(
     let listed: &[HeaderName] = match provider {
         Provider::Anthropic => &TO_ANTHROPIC,
         Provider::Openai => &TO_OPENAI,
+        Provider::Google => &TO_GOOGLE,
     };
     let mut headers = passed(client, |name| listed.contains(name));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -82,6 +106,9 @@ pub(crate) fn to_provider(
         (Provider::Anthropic, Authorisation::ClaudeToken)
         | (Provider::Openai, Authorisation::ApiKey | Authorisation::ClaudeToken) => {
             (AUTHORIZATION, format!("Bearer {secret}"))
+        }
+        (Provider::Google, Authorisation::ApiKey | Authorisation::ClaudeToken) => {
+            (GOOGLE_KEY, secret.to_owned())
         }
     };
     let mut value = HeaderValue::try_from(value).ok()?;
@@ -169,6 +196,9 @@ mod tests {
     fn the_agents_authorisation_is_replaced() {
         let client = headers(&[
             ("x-api-key", "ours"),
+            ("x-goog-api-key", "ours"),
+            ("x-goog-user-project", "somebody-else"),
+            ("x-goog-api-client", "genai/1"),
             ("authorization", "Bearer ours"),
             ("cookie", "a=b"),
             ("host", "evil.example"),
@@ -212,6 +242,15 @@ mod tests {
                 "user-agent: cli/1",
             ]
         );
+        assert_eq!(
+            to(Provider::Google, Authorisation::ApiKey),
+            [
+                "content-type: application/json",
+                "user-agent: cli/1",
+                "x-goog-api-client: genai/1",
+                "x-goog-api-key: real",
+            ]
+        );
     }
 
     #[test]
@@ -249,9 +288,20 @@ mod tests {
 
     #[test]
     fn the_token_is_found_where_either_kind_of_cli_puts_it() {
-        assert_eq!(token(&headers(&[("x-api-key", "t")])), Some("t"));
-        assert_eq!(token(&headers(&[("authorization", "bearer t")])), Some("t"));
-        assert_eq!(token(&headers(&[("authorization", "Basic t")])), None);
-        assert_eq!(token(&HeaderMap::new()), None);
+        let found = |provider, pairs: &[(&'static str, &'static str)], query| {
+            token(&headers(pairs), query, provider).map(ToOwned::to_owned)
+        };
+        let t = Some("t".to_owned());
+        for provider in Provider::ALL {
+            assert_eq!(found(provider, &[("x-api-key", "t")], None), t);
+            assert_eq!(found(provider, &[("authorization", "bearer t")], None), t);
+            assert_eq!(found(provider, &[("authorization", "Basic t")], None), None);
+            assert_eq!(found(provider, &[], None), None);
+            assert_eq!(found(provider, &[], Some("alt=sse")), None);
+        }
+        let (google, query) = (Provider::Google, Some("alt=sse&key=t"));
+        assert_eq!(found(google, &[("x-goog-api-key", "t")], Some("key=u")), t);
+        assert_eq!(found(google, &[], query), t);
+        assert_eq!(found(Provider::Anthropic, &[], query), None);
     }
 }

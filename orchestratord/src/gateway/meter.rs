@@ -15,6 +15,7 @@ use std::time::Duration;
 use cloud_code_domain::account::Parking;
 use cloud_code_domain::cost::{MicroUsd, Tokens, Usage};
 use cloud_code_domain::id::{AccountName, AgentId, ExecutionId};
+use cloud_code_domain::time::Timestamp;
 use futures_util::future::BoxFuture;
 
 /// The engine's side of the gateway.
@@ -109,6 +110,8 @@ pub enum Basis {
     Ceiling,
     /// The provider certainly did nothing; zero.
     Nothing,
+    /// The provider refused the call for what is in it; zero.
+    Refused,
 }
 
 /// Why a call is not made.
@@ -136,13 +139,21 @@ pub enum Refusal {
 
 /// A parking in words.
 fn told(parking: &Parking) -> String {
+    let time = |at: &Timestamp| {
+        jiff::Timestamp::from_millisecond(at.0).map_or_else(
+            |_| "later".to_owned(),
+            |at| at.strftime("%F %H:%M UTC").to_string(),
+        )
+    };
     match parking {
         Parking::UsageLimit { until } => {
-            let until = jiff::Timestamp::from_millisecond(until.0).map_or_else(
-                |_| "later".to_owned(),
-                |at| at.strftime("%F %H:%M UTC").to_string(),
-            );
-            format!("its usage limit is reached until {until}")
+            format!("its usage limit is reached until {}", time(until))
+        }
+        Parking::NoAnswer { until } => {
+            format!(
+                "its provider gives no answer and is asked again at {}",
+                time(until)
+            )
         }
         Parking::LogInAgain => {
             "the provider refused its secret; an operator has to log in again".to_owned()
@@ -167,8 +178,6 @@ pub struct Tunnel {
 
 #[cfg(test)]
 mod tests {
-    use cloud_code_domain::time::Timestamp;
-
     use super::*;
 
     #[test]

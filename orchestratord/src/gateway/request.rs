@@ -8,13 +8,14 @@
 
 mod anthropic;
 mod ceiling;
+mod google;
 mod openai;
 
 use bytes::Bytes;
 use cloud_code_domain::cost::Usage;
 
 use super::json::{BadJson, Json};
-use super::route::Endpoint;
+use super::route::{Endpoint, Target};
 
 /// What stands where content was taken out.
 const REMOVED: &str = "[removed by the gateway: the provider may not fetch content from elsewhere]";
@@ -62,33 +63,38 @@ impl Prepared {
     ///
     /// # Errors
     /// Where it is no request at all.
-    pub(crate) fn new(endpoint: Endpoint, bytes: &[u8]) -> Result<Self, BadRequest> {
+    pub(crate) fn new(target: &Target, bytes: &[u8]) -> Result<Self, BadRequest> {
         let mut body = Json::parse(bytes)?;
         if body.entries().is_none() {
             return Err(BadRequest::NoObject);
         }
-        let model = model(&body).ok_or(BadRequest::NoModel)?;
+        let model = target.model.as_deref().or_else(|| body.str_of("model"));
+        let model = model.filter(|model| is_model(model));
+        let model = model.ok_or(BadRequest::NoModel)?.to_owned();
         let mut removed = Removed::default();
-        match endpoint {
+        match target.endpoint {
             Endpoint::Messages | Endpoint::CountTokens => anthropic::clean(&mut body, &mut removed),
             Endpoint::Responses => openai::clean_response(&mut body, &mut removed),
             Endpoint::ChatCompletions => openai::clean_chat(&mut body, &mut removed),
+            Endpoint::Generate | Endpoint::StreamGenerate => {
+                google::clean(&mut body, &mut removed);
+            }
+            Endpoint::CountGoogleTokens => google::clean_count(&mut body, &mut removed),
         }
         Ok(Self {
             model,
-            stream: body.get("stream") == Some(&Json::Bool(true)),
-            most: ceiling::tokens(&body),
+            stream: target.endpoint == Endpoint::StreamGenerate
+                || body.get("stream") == Some(&Json::Bool(true)),
+            most: ceiling::tokens(&body, target.endpoint.provider()),
             body: body.to_bytes()?.into(),
             removed,
         })
     }
 }
 
-fn model(body: &Json) -> Option<String> {
-    let model = body.str_of("model")?;
-    let fits =
-        (1..=MAX_MODEL).contains(&model.len()) && model.bytes().all(|b| b.is_ascii_graphic());
-    fits.then(|| model.to_owned())
+/// Whether a text can be a model's name.
+pub(super) fn is_model(text: &str) -> bool {
+    (1..=MAX_MODEL).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// Names of what was taken out; the first few.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod egress;
+mod google;
 mod model;
 
 use std::sync::Mutex;

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
 use super::headers;
-use super::route::Endpoint;
+use super::route::{Target, version};
 use crate::config::{AccountConfig, AccountSecret};
 
 /// Until a connection stands.
@@ -43,15 +43,46 @@ pub(crate) struct Upstream {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// What the provider is to do.
-    pub(crate) endpoint: Endpoint,
+    pub(crate) target: Target,
     /// The request's headers, as the agent sent them; only listed ones are taken over.
     pub(crate) headers: HeaderMap,
     /// The cleaned body.
     pub(crate) body: Bytes,
     /// Whether the answer comes in pieces.
     pub(crate) streamed: bool,
-    /// Whether the request asked for Anthropic's beta API: the one query that is passed on.
-    pub(crate) beta: bool,
+    /// What follows the path.
+    pub(crate) query: Query,
+}
+
+/// The queries that are passed on; no other is, and nothing of what the agent wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// None.
+    None,
+    /// Anthropic's beta API.
+    Beta,
+    /// Google's stream as events.
+    Events,
+}
+
+impl Query {
+    /// What of a request's query goes on.
+    pub(crate) fn of(provider: Provider, query: Option<&str>) -> Self {
+        let query = query.unwrap_or_default();
+        match provider {
+            Provider::Anthropic if query == "beta=true" => Self::Beta,
+            Provider::Google if query.split('&').any(|part| part == "alt=sse") => Self::Events,
+            Provider::Anthropic | Provider::Openai | Provider::Google => Self::None,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Beta => "?beta=true",
+            Self::Events => "?alt=sse",
+        }
+    }
 }
 
 /// Why an account cannot be used at all.
@@ -108,7 +139,7 @@ impl Upstreams {
 
 impl Upstream {
     fn new(name: &AccountName, account: &AccountConfig) -> Result<Self, BadAccount> {
-        let base = base(&account.base_url).ok_or_else(|| BadAccount::Url {
+        let base = base(&account.base_url, account.kind).ok_or_else(|| BadAccount::Url {
             account: name.clone(),
             url: account.base_url.chars().take(200).collect(),
         })?;
@@ -163,10 +194,10 @@ impl Upstream {
             &self.secret.get(),
         )
         .ok_or(NoAnswer::BadSecret)?;
-        let beta = if call.beta { "?beta=true" } else { "" };
+        let (path, query) = (call.target.path(), call.query.as_str());
         let request = self
             .client
-            .post(format!("{}/v1{}{beta}", self.base, call.endpoint.path()))
+            .post(format!("{}{path}{query}", self.base))
             .headers(headers)
             .body(call.body.clone());
         let patience = if call.streamed {
@@ -184,7 +215,7 @@ impl Upstream {
 }
 
 /// The address without the version that some providers' addresses end with.
-fn base(url: &str) -> Option<String> {
+fn base(url: &str, provider: Provider) -> Option<String> {
     let parsed = reqwest::Url::parse(url).ok()?;
     let plain = matches!(parsed.scheme(), "http" | "https")
         && parsed.has_host()
@@ -193,7 +224,8 @@ fn base(url: &str) -> Option<String> {
         && parsed.query().is_none()
         && parsed.fragment().is_none();
     let base = parsed.as_str().trim_end_matches('/');
-    plain.then(|| base.strip_suffix("/v1").unwrap_or(base).to_owned())
+    let version = version(provider);
+    plain.then(|| base.strip_suffix(version).unwrap_or(base).to_owned())
 }
 
 #[cfg(test)]
@@ -207,8 +239,10 @@ mod tests {
             ("https://api.openai.com/v1/", "https://api.openai.com"),
             ("http://127.0.0.1:1/s/edit/v1", "http://127.0.0.1:1/s/edit"),
         ] {
-            assert_eq!(base(url).as_deref(), Some(expected));
+            assert_eq!(base(url, Provider::Openai).as_deref(), Some(expected));
         }
+        let google = base("https://x.example/v1beta/", Provider::Google);
+        assert_eq!(google.as_deref(), Some("https://x.example"));
         for bad in [
             "",
             "ftp://x",
@@ -217,7 +251,24 @@ mod tests {
             "https://x/#f",
             "x",
         ] {
-            assert_eq!(base(bad), None, "{bad}");
+            assert_eq!(base(bad, Provider::Openai), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn of_a_query_only_what_is_known_is_passed_on() {
+        for (provider, query, sent) in [
+            (Provider::Anthropic, Some("beta=true"), "?beta=true"),
+            (Provider::Anthropic, Some("beta=true&x=y"), ""),
+            (Provider::Anthropic, Some("alt=sse"), ""),
+            (Provider::Openai, Some("beta=true"), ""),
+            (Provider::Google, Some("alt=sse"), "?alt=sse"),
+            (Provider::Google, Some("key=t&alt=sse&x=y"), "?alt=sse"),
+            (Provider::Google, Some("key=t&alt=media&fields=x"), ""),
+            (Provider::Google, Some("x=alt=sse"), ""),
+            (Provider::Google, None, ""),
+        ] {
+            assert_eq!(Query::of(provider, query).as_str(), sent, "{query:?}");
         }
     }
 }

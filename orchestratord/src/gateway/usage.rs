@@ -4,14 +4,17 @@
 //! Messages          message_start.message.usage, then message_delta.usage (cumulative)
 //! Responses         response.completed | incomplete | failed .response.usage
 //! Chat completions  the chunk whose `usage` is not null
-//! not streamed      `usage` of the one object
+//! Google            `usageMetadata` of every piece (cumulative)
+//! not streamed      `usage` of the one object; Google's stream may also be one array of pieces
 //! ```
 //!
-//! The providers count differently: Anthropic's input excludes what the cache did, OpenAI's
-//! includes it. [`Usage`] excludes it.
+//! The providers count differently: Anthropic's input excludes what the cache did, OpenAI's and
+//! Google's include it. [`Usage`] excludes it. Google's output excludes thoughts, its input what the
+//! provider's own tools read; both are paid.
 
 mod sse;
 
+use cloud_code_domain::account::Provider;
 use cloud_code_domain::cost::Usage;
 use serde_json::Value;
 
@@ -86,15 +89,34 @@ impl UsageReader {
 
     /// What was found.
     pub(crate) fn finish(mut self) -> Reading {
-        if let Form::Whole(whole) = &self.form
-            && let Ok(answer) = serde_json::from_slice::<Value>(whole)
-        {
+        if let Form::Whole(whole) = &mut self.form {
+            let whole = std::mem::take(whole);
+            self.whole(&whole);
+        }
+        if self.endpoint.provider() == Provider::Google && self.reading.ended {
+            self.reading.usage = self.reading.so_far;
+        }
+        self.reading.seen = self.text.div_ceil(BYTES_PER_TOKEN);
+        self.reading
+    }
+
+    fn whole(&mut self, bytes: &[u8]) {
+        if self.endpoint.provider() == Provider::Google {
+            // One object, or the pieces of an array, of which the last may have broken off.
+            let mut rest = bytes;
+            while let Some(start) = rest.iter().position(|b| *b == b'{') {
+                let mut pieces = serde_json::Deserializer::from_slice(&rest[start..]).into_iter();
+                let Some(Ok(piece)) = pieces.next() else {
+                    return;
+                };
+                rest = &rest[start + pieces.byte_offset()..];
+                self.google_piece(&piece);
+            }
+        } else if let Ok(answer) = serde_json::from_slice::<Value>(bytes) {
             self.text = text_bytes(&answer);
             self.reading.ended = answer.is_object();
             self.reading.usage = usage(self.endpoint, &answer["usage"]);
         }
-        self.reading.seen = self.text.div_ceil(BYTES_PER_TOKEN);
-        self.reading
     }
 
     fn event(&mut self, data: &[u8]) {
@@ -109,6 +131,9 @@ impl UsageReader {
             Endpoint::Messages | Endpoint::CountTokens => self.message_event(&event),
             Endpoint::Responses => self.response_event(&event),
             Endpoint::ChatCompletions => self.chat_event(&event),
+            Endpoint::Generate | Endpoint::StreamGenerate | Endpoint::CountGoogleTokens => {
+                self.google_piece(&event);
+            }
         }
     }
 
@@ -160,42 +185,86 @@ impl UsageReader {
             self.text += text_bytes(&choice["delta"]);
         }
     }
+
+    /// The last piece of an answer says why it ended, or that none was given.
+    fn google_piece(&mut self, piece: &Value) {
+        if let Some(figures) = usage(self.endpoint, &piece["usageMetadata"]) {
+            let before = self.reading.so_far.unwrap_or_default();
+            self.reading.so_far = Some(larger(before, figures));
+        }
+        if piece["error"].is_object() {
+            self.reading.error = Some(piece["error"].clone());
+        }
+        self.reading.ended |= piece["promptFeedback"]["blockReason"].is_string();
+        for candidate in piece["candidates"].as_array().into_iter().flatten() {
+            self.reading.ended |= candidate["finishReason"].is_string();
+            self.text += text_bytes(&candidate["content"]["parts"]);
+        }
+    }
 }
 
 /// The provider's figures; none where there are none.
 fn usage(endpoint: Endpoint, figures: &Value) -> Option<Usage> {
     let number = |path: &str| figures.pointer(path).and_then(Value::as_u64);
-    let (input, output) = match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens | Endpoint::Responses => {
-            (number("/input_tokens"), number("/output_tokens"))
+    let [input, output, read, write] = match endpoint {
+        Endpoint::Messages | Endpoint::CountTokens => [
+            "/input_tokens",
+            "/output_tokens",
+            "/cache_read_input_tokens",
+            "/cache_creation_input_tokens",
+        ],
+        Endpoint::Responses => [
+            "/input_tokens",
+            "/output_tokens",
+            "/input_tokens_details/cached_tokens",
+            "/input_tokens_details/cache_write_tokens",
+        ],
+        Endpoint::ChatCompletions => [
+            "/prompt_tokens",
+            "/completion_tokens",
+            "/prompt_tokens_details/cached_tokens",
+            "/prompt_tokens_details/cache_write_tokens",
+        ],
+        Endpoint::Generate | Endpoint::StreamGenerate | Endpoint::CountGoogleTokens => {
+            return googles_usage(number);
         }
-        Endpoint::ChatCompletions => (number("/prompt_tokens"), number("/completion_tokens")),
     };
+    let (input, output) = (number(input), number(output));
     if input.is_none() && output.is_none() {
         return None;
     }
-    let details = match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens => {
-            return Some(Usage {
-                input: input.unwrap_or(0),
-                output: output.unwrap_or(0),
-                cache_read: number("/cache_read_input_tokens").unwrap_or(0),
-                cache_write: number("/cache_creation_input_tokens").unwrap_or(0),
-            });
-        }
-        Endpoint::Responses => "/input_tokens_details",
-        Endpoint::ChatCompletions => "/prompt_tokens_details",
-    };
-    let cache_read = number(&format!("{details}/cached_tokens")).unwrap_or(0);
-    let cache_write = number(&format!("{details}/cache_write_tokens")).unwrap_or(0);
+    let (cache_read, cache_write) = (number(read).unwrap_or(0), number(write).unwrap_or(0));
+    let all = input.unwrap_or(0);
     Some(Usage {
-        input: input
-            .unwrap_or(0)
-            .saturating_sub(cache_read)
-            .saturating_sub(cache_write),
+        input: match endpoint.provider() {
+            Provider::Anthropic => all,
+            Provider::Openai | Provider::Google => {
+                all.saturating_sub(cache_read).saturating_sub(cache_write)
+            }
+        },
         output: output.unwrap_or(0),
         cache_read,
         cache_write,
+    })
+}
+
+fn googles_usage(number: impl Fn(&str) -> Option<u64>) -> Option<Usage> {
+    let prompt = number("/promptTokenCount");
+    let written = [
+        number("/candidatesTokenCount"),
+        number("/thoughtsTokenCount"),
+    ];
+    if prompt.is_none() && written == [None, None] {
+        return None;
+    }
+    let cache_read = number("/cachedContentTokenCount").unwrap_or(0);
+    let by_tools = number("/toolUsePromptTokenCount").unwrap_or(0);
+    let fresh = prompt.unwrap_or(0).saturating_sub(cache_read);
+    Some(Usage {
+        input: fresh.saturating_add(by_tools),
+        output: written.into_iter().flatten().fold(0, u64::saturating_add),
+        cache_read,
+        cache_write: 0,
     })
 }
 

@@ -28,12 +28,21 @@ const QUOTA: [&str; 6] = [
     "usage_not_included",
 ];
 /// The same in words.
-const QUOTA_WORDS: [&str; 4] = [
+const QUOTA_WORDS: [&str; 6] = [
     "credit balance is too low",
     "exceeded your current quota",
     "usage limit reached",
     "usage limit has been reached",
+    "credits are depleted",
+    "spending cap",
 ];
+
+/// Reasons that Google gives for refusing a key; with 400 or 403.
+const BAD_KEY: [&str; 2] = ["API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED"];
+/// When Google's limits of a day end: at midnight in California, here without its summer time, so that
+/// it is never too early.
+const GOOGLES_MIDNIGHT: i64 = 8 * 60 * 60;
+const DAY: i64 = 24 * 60 * 60;
 
 /// Whether an error of the provider parks the account, and how. A limit that is over within
 /// `patience` does not.
@@ -44,9 +53,16 @@ pub(crate) fn parking(
     patience: Duration,
     now: Timestamp,
 ) -> Option<Parking> {
-    let error = body.get("error");
-    if status == StatusCode::UNAUTHORIZED {
+    let error = error_of(body);
+    if status == StatusCode::UNAUTHORIZED
+        || (status.is_client_error() && error.is_some_and(refuses_the_key))
+    {
         return Some(Parking::LogInAgain);
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS
+        && let Some(until) = error.and_then(|error| googles_limit(error, now))
+    {
+        return (until.since(now) > patience).then(|| limit(until, now));
     }
     let quota = error.is_some_and(is_quota) || status == StatusCode::PAYMENT_REQUIRED;
     if quota && status.is_client_error() {
@@ -73,6 +89,52 @@ pub(crate) fn parking_in_stream(error: &Value, now: Timestamp) -> Option<Parking
         let until = reset(&HeaderMap::new(), Some(error), now);
         limit(until.unwrap_or_else(|| now.after(UNNAMED)), now)
     })
+}
+
+/// The error in an answer. Google puts it into an array where a stream was asked for.
+pub(crate) fn error_of(body: &Value) -> Option<&Value> {
+    body.get(0).unwrap_or(body).get("error")
+}
+
+fn refuses_the_key(error: &Value) -> bool {
+    details(error).any(|detail| {
+        let reason = detail.get("reason").and_then(Value::as_str);
+        reason.is_some_and(|reason| BAD_KEY.contains(&reason))
+    })
+}
+
+/// What Google says besides its words.
+fn details(error: &Value) -> impl Iterator<Item = &Value> {
+    error
+        .get("details")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// When one of Google's limits is over. Its words are the same for those of a minute, of a day and of
+/// an account without money: only the details tell. Of a limit of a day it says that one should come
+/// back in some seconds.
+fn googles_limit(error: &Value, now: Timestamp) -> Option<Timestamp> {
+    let violations = details(error)
+        .filter_map(|detail| detail.get("violations")?.as_array())
+        .flatten();
+    let quotas: Vec<&str> = violations
+        .filter_map(|violation| violation.get("quotaId")?.as_str())
+        .collect();
+    if quotas.iter().any(|quota| quota.contains("PerDay")) {
+        let today = now.0.div_euclid(1_000) - GOOGLES_MIDNIGHT;
+        let midnight = (today.div_euclid(DAY) + 1) * DAY + GOOGLES_MIDNIGHT;
+        return epoch(midnight);
+    }
+    let delay = details(error)
+        .filter_map(|detail| detail.get("retryDelay")?.as_str()?.strip_suffix('s'))
+        .filter_map(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok())
+        .max();
+    // A limit of a minute is over in one.
+    delay
+        .or_else(|| (!quotas.is_empty()).then_some(Duration::from_secs(60)))
+        .map(|delay| now.after(delay))
 }
 
 fn limit(until: Timestamp, now: Timestamp) -> Parking {
@@ -212,6 +274,14 @@ mod tests {
     #[test]
     fn an_account_without_money_is_looked_at_again_in_an_hour() {
         for (status, body) in [
+            (
+                429,
+                json!({"error": {"status": "RESOURCE_EXHAUSTED", "message": "Your prepayment credits are depleted."}}),
+            ),
+            (
+                429,
+                json!([{"error": {"message": "You exceeded your current quota", "details": []}}]),
+            ),
             (429, json!({"error": {"type": "insufficient_quota"}})),
             (429, json!({"error": {"code": "insufficient_quota"}})),
             (
@@ -237,7 +307,52 @@ mod tests {
     }
 
     #[test]
+    fn googles_limits_are_told_apart_by_their_details_and_not_by_their_words() {
+        let told = |details: Value| {
+            let message = "You exceeded your current quota, please check your plan";
+            let error = json!({"code": 429, "status": "RESOURCE_EXHAUSTED", "message": message,
+                "details": details});
+            let (whole, streamed) = (json!({"error": error}), json!([{"error": error}]));
+            let judged_whole = judged(429, None, &whole);
+            assert_eq!(judged(429, None, &streamed), judged_whole);
+            judged_whole
+        };
+        let quota = |id: &str| json!({"@type": "QuotaFailure", "violations": [{"quotaId": id}]});
+        let retry = |delay: &str| json!({"@type": "RetryInfo", "retryDelay": delay});
+        // NOW is four in the afternoon in California.
+        for (details, parked) in [
+            (
+                json!([quota("RequestsPerMinutePerProject"), retry("32.5s")]),
+                None,
+            ),
+            (json!([quota("RequestsPerMinutePerProject")]), None),
+            (json!([retry("300s")]), None),
+            (json!([retry("3600s")]), until(3_600)),
+            (
+                json!([quota("RequestsPerDayPerProject"), retry("17s")]),
+                until(8 * 3_600),
+            ),
+            (
+                json!([retry("soon"), retry("-1s"), retry("1e99s"), 7]),
+                until(3_600),
+            ),
+            (json!([retry("1e15s")]), until(8 * 24 * 3_600)),
+        ] {
+            assert_eq!(told(details.clone()), parked, "{details}");
+        }
+    }
+
+    #[test]
     fn a_refused_secret_waits_for_the_operator() {
+        let reason =
+            |reason: &str| json!({"error": {"message": "no", "details": [{"reason": reason}]}});
+        let invalid = reason("API_KEY_INVALID");
+        assert_eq!(judged(400, None, &invalid), Some(Parking::LogInAgain));
+        assert_eq!(
+            judged(400, None, &json!([invalid])),
+            Some(Parking::LogInAgain)
+        );
+        assert_eq!(judged(400, None, &reason("BADLY_PUT")), None);
         let denied = json!({"error": {"type": "permission_error", "message": "disabled"}});
         assert_eq!(judged(401, None, &Value::Null), Some(Parking::LogInAgain));
         assert_eq!(judged(403, None, &denied), Some(Parking::LogInAgain));

@@ -12,6 +12,7 @@ use super::block::{
 };
 use super::packed::Entry;
 use super::part::{Part, Piece, missing};
+use crate::failpoint::failpoint;
 
 /// An open log file.
 #[derive(Debug)]
@@ -211,6 +212,7 @@ pub(super) struct Unsynced {
 impl Unsynced {
     /// Waits for the disk.
     pub(super) fn sync(&self) -> Result<(), LogsError> {
+        failpoint!("logs::before_sync");
         self.file
             .sync_data()
             .map_err(LogsError::at("cannot sync", &self.path))

@@ -102,7 +102,13 @@ fn accounts(world: &World) -> Family {
         let parking = world.parking(account);
         let limit = matches!(parking, Some(Parking::UsageLimit { .. }));
         let log_in = matches!(parking, Some(Parking::LogInAgain));
-        for (reason, parked) in [("usage_limit", limit), ("log_in_again", log_in)] {
+        let no_answer = matches!(parking, Some(Parking::NoAnswer { .. }));
+        let reasons = [
+            ("usage_limit", limit),
+            ("log_in_again", log_in),
+            ("no_answer", no_answer),
+        ];
+        for (reason, parked) in reasons {
             let labels = [("account", account.as_str()), ("reason", reason)];
             family.add(&labels, u64::from(parked));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloud_code_domain::credential::CredentialType;
-use cloud_code_domain::id::AccountName;
+use cloud_code_domain::id::{AccountName, ExecutionId};
 use cloud_code_domain::operator::Action;
 use cloud_code_proto::v1;
 use tokio::sync::broadcast::error::RecvError;
@@ -206,13 +206,9 @@ impl v1::operator_server::Operator for OperatorService {
         request: Request<v1::LogsRequest>,
     ) -> Result<Response<Self::LogsStream>, Status> {
         let request = request.into_inner();
-        let of = request.clone();
         let executions = self
-            .0
-            .engine
-            .read(move |world| queries::log_of(world, &of.task, &of.agent, of.execution))
-            .await;
-        let executions = executions.map_err(ending)??;
+            .log_of(&request.task, &request.agent, request.execution)
+            .await?;
         let (to, answers) = mpsc::channel(ANSWERS);
         tokio::spawn(super::logs::send(self.0.clone(), executions, request, to));
         Ok(Response::new(ReceiverStream::new(answers)))
@@ -223,13 +219,9 @@ impl v1::operator_server::Operator for OperatorService {
         request: Request<v1::SearchLogsRequest>,
     ) -> Result<Response<v1::SearchLogsResponse>, Status> {
         let request = request.into_inner();
-        let of = request.clone();
         let executions = self
-            .0
-            .engine
-            .read(move |world| queries::log_of(world, &of.task, &of.agent, of.execution))
-            .await;
-        let executions = executions.map_err(ending)??;
+            .log_of(&request.task, &request.agent, request.execution)
+            .await?;
         let found = super::search::search(&self.0.logs, executions, request);
         found.await.map(Response::new)
     }
@@ -329,6 +321,22 @@ impl v1::operator_server::Operator for OperatorService {
 }
 
 impl OperatorService {
+    /// The executions whose log is asked for.
+    async fn log_of(
+        &self,
+        task: &str,
+        agent: &str,
+        execution: u32,
+    ) -> Result<Vec<ExecutionId>, Status> {
+        let (task, agent) = (task.to_owned(), agent.to_owned());
+        let executions = self
+            .0
+            .engine
+            .read(move |world| queries::log_of(world, &task, &agent, execution))
+            .await;
+        executions.map_err(ending)?
+    }
+
     async fn secrets_changed(&self, operator: String, what: String) -> Result<(), Status> {
         let (secrets, version) = self.0.secrets.known();
         self.0

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cloud_code_domain::account::{Authorisation, Provider};
+use cloud_code_domain::account::Authorisation;
 use cloud_code_domain::execution::{Execution, StopReason};
 use cloud_code_domain::handover::Predecessor;
 use cloud_code_domain::id::ExecutionId;
@@ -98,7 +98,11 @@ impl Briefing {
                 .agent_type
                 .map(|kind| kind.to_string())
                 .unwrap_or_default(),
-            earlier: execution.predecessor.as_ref().map(|by| earlier(by, task)),
+            earlier: execution
+                .predecessor
+                .as_ref()
+                .map(|by| earlier(by, execution, task)),
+            workspace_mode: project.workspace_mode.as_str().into(),
         })
     }
 
@@ -116,12 +120,7 @@ impl Briefing {
             gateway_token: account
                 .map(|_| self.token(&execution.id))
                 .unwrap_or_default(),
-            provider: account
-                .map_or("", |account| match account.kind {
-                    Provider::Anthropic => "anthropic",
-                    Provider::Openai => "openai",
-                })
-                .into(),
+            provider: account.map_or("", |account| account.kind.as_str()).into(),
             authorisation: account
                 .map_or("", |account| match account.auth {
                     Authorisation::ApiKey => "api_key",
@@ -132,13 +131,15 @@ impl Briefing {
     }
 }
 
-fn earlier(by: &Predecessor, task: &Task) -> v1::Earlier {
+fn earlier(by: &Predecessor, execution: &Execution, task: &Task) -> v1::Earlier {
     v1::Earlier {
         agent: by.agent.to_string(),
         coding_cli: by.coding_cli.to_string(),
         from: by.from.to_string(),
         summary: task.report.summary.clone().unwrap_or_default(),
         changes: task.report.changes_summary.clone(),
+        // A worktree that is kept may hold more.
+        pushed: !execution.resume && by.from == execution.base,
     }
 }
 

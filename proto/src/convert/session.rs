@@ -137,11 +137,7 @@ impl TryFrom<v1::Message> for Message {
 impl v1::CodingCli {
     /// Names the account that it spends from, on the wire.
     pub fn set_account(&mut self, provider: Provider, authorisation: Authorisation) {
-        self.provider = match provider {
-            Provider::Anthropic => "anthropic",
-            Provider::Openai => "openai",
-        }
-        .to_owned();
+        provider.as_str().clone_into(&mut self.provider);
         self.authorisation = match authorisation {
             Authorisation::ApiKey => "api_key",
             Authorisation::ClaudeToken => "claude_token",
@@ -154,12 +150,14 @@ impl v1::CodingCli {
     /// # Errors
     /// Where a word is unknown.
     pub fn account(&self) -> Result<Option<(Provider, Authorisation)>, Malformed> {
-        let provider = match self.provider.as_str() {
-            "" => return Ok(None),
-            "anthropic" => Provider::Anthropic,
-            "openai" => Provider::Openai,
-            _ => return Err(malformed("CodingCli.provider", "anthropic or openai")),
-        };
+        if self.provider.is_empty() {
+            return Ok(None);
+        }
+        let named = |provider: &Provider| provider.as_str() == self.provider;
+        let provider = Provider::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(|| malformed("CodingCli.provider", "anthropic, openai or google"))?;
         let authorisation = match self.authorisation.as_str() {
             "api_key" => Authorisation::ApiKey,
             "claude_token" => Authorisation::ClaudeToken,

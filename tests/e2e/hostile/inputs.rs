@@ -3,17 +3,18 @@
 //!
 //! ```text
 //!  H01–H05 webhook port     H06 issue text        H07–H14 reporting.yaml   H16 operator's socket
-//!  H17, H18 configuration   H20–H23 agent socket  H24, H26 pack            H28 log, H29 request,
+//!  H17, H18 configuration   H20–H23 agent socket  H24–H27 pack             H28 log, H29 request,
 //!                                                                          H30 comment
 //! ```
 //!
 //! That each is refused, and why, is shown beside its parser; here it is shown that nothing else
 //! happens. H15 has no door. H19 is [`super::repository`]. H25 and H27 need packs that git would not
-//! make: they are tests of the gate.
+//! make: they come from a stand-in for agentd ([`packs`]).
 
 mod configuration;
 mod deliveries;
 mod frames;
+mod packs;
 mod reports;
 mod texts;
 

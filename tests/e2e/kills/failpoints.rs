@@ -11,12 +11,13 @@ use cloud_code_tests::kill_loop;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::super::PROGRAMS;
+use super::super::local::modes::DIES_AT;
 
 /// Installations that run at once.
 const AT_ONCE: usize = 4;
 
 /// Each failpoint, and which time it is reached is the last: early ones are passed at every start.
-const FAILPOINTS: [(&str, &str); 25] = [
+const FAILPOINTS: [(&str, &str); 26] = [
     ("core::after_ack", "20*off->return"),
     ("core::after_commit_before_ack", "25*off->return"),
     ("core::before_commit", "30*off->return"),
@@ -36,6 +37,7 @@ const FAILPOINTS: [(&str, &str); 25] = [
     ("gw::forwarded", "return"),
     ("gw::reserved", "return"),
     ("gw::settled", "return"),
+    ("logs::before_sync", "2*off->return"),
     ("outbox::after_done", "3*off->return"),
     ("outbox::after_mark_sending", "4*off->return"),
     ("outbox::after_reply_before_done", "5*off->return"),
@@ -45,12 +47,14 @@ const FAILPOINTS: [(&str, &str); 25] = [
 ];
 
 /// Each failpoint of agentd.
-const OF_AGENTD: [(&str, &str); 10] = [
+const OF_AGENTD: [(&str, &str); 12] = [
     ("agentd::base_kept", "return"),
+    ("agentd::cli_started", "return"),
     ("agentd::end_after", "return"),
     ("agentd::end_before", "return"),
     ("agentd::report_parse", "return"),
     ("agentd::result_kept", "return"),
+    ("agentd::session_chosen", "return"),
     ("agentd::spool_ack", "2*off->return"),
     ("agentd::spool_trim", "return"),
     ("agentd::spool_write", "3*off->return"),
@@ -89,8 +93,10 @@ fn every_failpoint_is_one_that_it_dies_at() -> Result<()> {
     }
     let tables = FAILPOINTS.iter().chain(&OF_AGENTD).map(|(name, _)| *name);
     // Those around the engine's calls are reached where there is an engine.
+    let isolated = DIES_AT.split_once('=').map(|(name, _)| name);
     let reached: BTreeSet<String> = tables
         .chain(FAILPOINTS_OF_DOCKER)
+        .chain(isolated)
         .map(str::to_owned)
         .collect();
     let missed: Vec<&String> = there.difference(&reached).collect();

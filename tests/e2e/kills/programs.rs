@@ -47,13 +47,10 @@ pub(super) async fn in_the_middle_with(seats: u32, agents: &str) -> Result<(Clus
             waits,
         )
         .await?;
-    // What agentd has not yet heard of the session is not gone on with.
     until("the middle of the turn", || {
         let worktree = cluster.worktree(&task)?;
         let report = fs::read_to_string(worktree.join(".cloud-code/reporting.yaml")).ok()?;
-        let memory = fs::read_to_string(worktree.with_file_name("task.json")).ok()?;
-        let heard = memory.contains(r#""session": ""#);
-        (report.contains("Waiting") && heard).then_some(())
+        report.contains("Waiting").then_some(())
     })
     .await?;
     Ok((cluster, task))

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use cloud_code_domain::cost::Usage;
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
-use cloud_code_tests::cluster::{PATIENCE, Setting, secret_file};
+use cloud_code_tests::cluster::{PATIENCE, PROVIDER_KEY, Setting, secret_file};
 use cloud_code_tests::model::{Fault, Script, Step};
 
 use super::{Scene, ends, refusal, script};
@@ -17,11 +17,11 @@ const STEPS: &str = "append log.txt begun\ncommit Begin\nspend scripted-model 10
     append log.txt ended\ncommit End";
 const NEW_KEY: &str = "sk-canary-another-key-0123456789abcdef";
 
-/// Three coding CLIs on two accounts, each with a project of its own.
+/// Three coding CLIs on three accounts, one of each kind, each with a project of its own.
 const CLIS: [(&str, &str); 3] = [
     ("claude-code", "scripted"),
     ("codex", "other"),
-    ("aider", "other"),
+    ("gemini", "googles"),
 ];
 /// Seconds until the reset; long beside the time in which all tasks are seen to wait for it.
 const FAR: &str = "35";
@@ -30,6 +30,12 @@ fn three_clis() -> Setting {
     let mut rest = r#"
 [accounts.other]
 kind = "openai"
+patience_seconds = 1
+base_url = "{model}"
+secret_file = "{root}/provider.key"
+
+[accounts.googles]
+kind = "google"
 patience_seconds = 1
 base_url = "{model}"
 secret_file = "{root}/provider.key"
@@ -143,6 +149,33 @@ async fn a_usage_limit_parks_the_account_and_everything_goes_on_after_the_reset(
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_out_of_order_parks_the_account_and_is_no_fault_of_its_tasks()
+-> Result<()> {
+    let scene = Scene::on_account("").await?;
+    scene.0.model().play(Script::failing(Fault::status(500)));
+    let task = scene.task(STEPS).await?;
+    let waiting = scene.waiting(&task, "gives no answer").await?;
+    assert!(waiting.waits_until_ms.is_some(), "it says until when");
+    assert!(waiting.attempts <= 1, "no failure is counted");
+    assert_eq!(scene.account().await?.parking, "no_answer");
+    let asked = scene.0.model().calls().len();
+
+    // A second task does not ask again.
+    let other = scene.task(STEPS).await?;
+    scene.waiting(&other, "gives no answer").await?;
+    assert_eq!(scene.0.model().calls().len(), asked);
+
+    scene.0.model().play(answering());
+    let resume = Action::ResumeAccount("scripted".into());
+    scene.0.operator()?.act(resume).await?;
+    for task in [&task, &other] {
+        scene.done_once(task).await?;
+    }
+    assert_eq!(scene.account().await?.parking, "");
+    Ok(())
+}
+
 /// What a limit in the evening does to a full queue, and a daemon that is killed in the night.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_done_twice()
@@ -162,7 +195,7 @@ async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_
         begun += usize::from(!scene.0.operator()?.task(task).await?.executions.is_empty());
     }
     let asked = scene.0.model().calls().len();
-    assert!(asked >= 2, "both accounts were tried");
+    assert!(asked >= 3, "every account was tried");
     assert!(asked <= begun, "each turn ends with its first refusal");
 
     // Who is parked is not forgotten, and nobody tries before the reset.
@@ -186,6 +219,10 @@ async fn twenty_tasks_of_three_coding_clis_sleep_through_a_limit_and_nothing_is_
     assert_eq!(resumed, begun, "what had begun went on in its session");
     let calls = scene.0.model().calls().len();
     assert_eq!(calls, asked + tasks.len(), "no thought was paid twice");
+    for call in scene.0.model().calls() {
+        assert_eq!(call.key(), PROVIDER_KEY);
+        assert!(!call.path.contains("key="), "{}", call.path);
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A turn: retried, steered, cancelled.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
 use cloud_code_tests::cluster::until;
@@ -13,6 +13,13 @@ async fn a_failed_execution_is_tried_again() -> Result<()> {
     let task = scene.task("fail 3 once\nwrite a.txt 1\ncommit A").await?;
     let detail = scene.reviewed(&task).await?;
     assert_eq!(ends(&detail), ["failed", "succeeded"]);
+    let causes: Vec<bool> = detail
+        .executions
+        .iter()
+        .map(|one| one.cause.is_empty())
+        .collect();
+    assert_eq!(causes, [false, true], "its history tells of the failure");
+    assert_eq!(detail.task.context("no task")?.last_error, "");
     Ok(())
 }
 

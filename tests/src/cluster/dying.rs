@@ -26,17 +26,28 @@ impl Cluster {
         let real = bin.join("agentd.real");
         fs::create_dir_all(&real)?;
         fs::rename(bin.join("agentd"), real.join("agentd"))?;
+        // Of several that start at once the link makes one the victim, and says which in the same moment.
         let script = format!(
-            "#!/bin/sh\nif mv {root}/armed {root}/taken 2>/dev/null; then\n\
-             export FAILPOINTS='{failpoint}'\necho $$ > {root}/victim\nfi\n\
+            "#!/bin/sh\nif ln -s $$ {root}/victim 2>/dev/null; then\n\
+             export FAILPOINTS='{failpoint}'\nfi\n\
              exec {root}/bin/agentd.real/agentd \"$@\"\n"
         );
-        fs::write(self.root().join("armed"), "")?;
         fs::write(bin.join("agentd.new"), script)?;
         fs::set_permissions(bin.join("agentd.new"), fs::Permissions::from_mode(0o755))?;
         fs::rename(bin.join("agentd.new"), bin.join("agentd"))?;
-        let _ended = self.kill_programs("bin/agentd");
+        for (pid, line) in self.processes() {
+            if line.contains("bin/agentd") && self.victim() != Some(pid.as_raw()) {
+                // Whoever has ended by itself starts again as well.
+                let _ended = kill(pid, Signal::SIGKILL);
+            }
+        }
         Ok(())
+    }
+
+    /// The agentd that was armed, once it has started.
+    fn victim(&self) -> Option<i32> {
+        let pid = fs::read_link(self.root().join("victim")).ok()?;
+        pid.to_str()?.parse().ok()
     }
 
     /// Waits until the agentd that was armed is dead.
@@ -45,8 +56,7 @@ impl Cluster {
     /// Where it lives on.
     pub async fn agentd_dies(&self) -> Result<()> {
         until("the death of an agentd", || {
-            let pid = fs::read_to_string(self.root().join("victim")).ok()?;
-            let pid: i32 = pid.trim().parse().ok()?;
+            let pid = self.victim()?;
             belongs(pid, &self.root().to_string_lossy())
                 .is_none()
                 .then_some(())

@@ -1,11 +1,14 @@
 //! Rules for coding CLIs whose process stays between turns.
 
-use agentd::cli::{CliEvent, ErrorKind, SessionRef};
-use anyhow::{Result, ensure};
+use std::time::Duration;
 
-use super::{end, ended_well, says};
+use agentd::cli::{CliEvent, ErrorKind, SessionRef};
+use anyhow::{Context, Result, ensure};
+
+use super::{end, ended_well, says, session};
+use crate::cluster::PATIENCE;
 use crate::coding_cli_run::{CliRun, CodingCli, Place, new_session, run_turn};
-use crate::model::{Action, ModelServer, Script, Step};
+use crate::model::{Action, Fault, ModelServer, Script, Step};
 
 pub(super) async fn takes_the_next_prompt(cli: CodingCli) -> Result<()> {
     let again = vec![
@@ -114,5 +117,37 @@ pub(super) async fn refuses_an_unknown_session(cli: CodingCli) -> Result<()> {
         "{events:#?}"
     );
     ensure!(server.calls().is_empty(), "it called a model");
+    Ok(())
+}
+
+/// Killed before a line of it was read: what is below HOME says that the session can be resumed.
+pub(super) async fn keeps_a_session_that_nobody_heard_of(cli: CodingCli) -> Result<()> {
+    let script = Script::failing(Fault::Hang);
+    let (place, server) = (Place::new().await?, ModelServer::start(script).await?);
+    let adapter = agentd::cli::adapter(cli.adapter).context("no such adapter")?;
+    let id = uuid::Uuid::new_v4().to_string();
+    let kept = || adapter.keeps_session(&place.home(), &id);
+    ensure!(kept() == Some(false), "it keeps what never was");
+    let prompt = "My favourite colour is blue.";
+    let new = SessionRef::New { id: id.clone() };
+    let run = CliRun::start(&cli, &place, server.url(), new, prompt).await?;
+    server.wait_for_calls(1).await;
+    // It writes a moment after it has called.
+    let written = tokio::time::timeout(PATIENCE, async {
+        while kept() != Some(true) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    written.await.context("the session is not written down")?;
+    drop(run);
+
+    server.play(Script::text("You said blue."));
+    let known = SessionRef::Resume { id: id.clone() };
+    let events = run_turn(&cli, &place, server.url(), known.clone(), "Which one?").await?;
+    ended_well(&events)?;
+    ensure!(session(&events)? == known, "another session");
+    let last = server.calls().pop().context("no calls")?;
+    let asked = last.body.to_string();
+    ensure!(asked.contains(prompt), "the model does not see it: {asked}");
     Ok(())
 }

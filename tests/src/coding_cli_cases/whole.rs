@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+use crate::canary::Canary;
 use crate::cluster::{Cluster, PROVIDER_KEY, Setting};
 use crate::coding_cli_run::CodingCli;
 use crate::model::Script;
@@ -37,6 +38,12 @@ pub async fn makes_a_change(cli: CodingCli, binary: &Path) -> Result<()> {
     ensure!(spent > 0, "its calls were not counted");
     let calls = cluster.model().calls();
     ensure!(calls.iter().all(|call| call.key() == PROVIDER_KEY));
+    let canary = Canary::of(&[PROVIDER_KEY])?;
+    let mut found = canary.files_below(cluster.root());
+    found.retain(|file| !file.ends_with(".key"));
+    ensure!(found.is_empty(), "its key is in {found:?}");
+    let said = cluster.said();
+    ensure!(!canary.is_in(said.as_bytes()), "it said: {said}");
     Ok(())
 }
 
@@ -45,16 +52,17 @@ fn configured(cli: &CodingCli) -> String {
         adapter, command, ..
     } = cli;
     let model = cli.model.clone().unwrap_or_default();
+    let kind = cli.provider.as_str();
     format!(
         r#"
-[accounts.openai]
-kind = "openai"
+[accounts.paying]
+kind = "{kind}"
 base_url = "{{model}}"
 secret_file = "{{root}}/provider.key"
 
 [coding_cli.real]
 adapter = "{adapter}"
-account = "openai"
+account = "paying"
 model = "{model}"
 command = {command:?}
 

@@ -53,6 +53,7 @@ impl CodingCli {
         let model = match provider {
             Provider::Anthropic => "claude-sonnet-4-5",
             Provider::Openai => "gpt-4o",
+            Provider::Google => "gemini-2.5-pro",
         };
         Self::installed("aider", &directory.join("bin/aider"), Some(model), provider)
     }
@@ -63,6 +64,7 @@ impl CodingCli {
         let model = match provider {
             Provider::Anthropic => "claude-sonnet-4-5",
             Provider::Openai => "gpt-4o",
+            Provider::Google => "gemini-2.5-pro",
         };
         let program = directory.join("bin/opencode");
         Self::installed("opencode", &program, Some(model), provider)
@@ -80,6 +82,13 @@ impl CodingCli {
     pub fn copilot(directory: &Path) -> Self {
         let program = directory.join("bin/copilot");
         Self::installed("copilot", &program, Some("gpt-4o"), Provider::Openai)
+    }
+
+    /// Gemini CLI as `coding_clis/install.sh DIRECTORY` installed it.
+    #[must_use]
+    pub fn gemini(directory: &Path) -> Self {
+        let (program, model) = (directory.join("bin/gemini"), Some("gemini-2.5-pro"));
+        Self::installed("gemini", &program, model, Provider::Google)
     }
 
     fn installed(
@@ -149,6 +158,28 @@ impl Place {
     pub fn read(&self, path: &str) -> Result<String> {
         let path = self.worktree().join(path);
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// As if a minute had passed: Gemini CLI names the file of a session by the minute that it began in,
+    /// and begins that file again where it is taken up in the same minute.
+    ///
+    /// # Errors
+    /// If a file cannot be renamed.
+    pub fn a_minute_later(&self) -> Result<()> {
+        let projects = self.home().join(".gemini/tmp");
+        let Ok(projects) = fs::read_dir(projects) else {
+            return Ok(());
+        };
+        for project in projects {
+            let chats = project?.path().join("chats");
+            for chat in fs::read_dir(&chats)? {
+                let name = chat?.file_name().to_string_lossy().into_owned();
+                let id = name.rsplit('-').next().unwrap_or_default();
+                let older = format!("session-2026-01-01T00-00-{id}");
+                fs::rename(chats.join(&name), chats.join(older))?;
+            }
+        }
+        Ok(())
     }
 
     async fn git(&self, arguments: &[&str]) -> Result<()> {

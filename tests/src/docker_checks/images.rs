@@ -22,6 +22,8 @@ pub enum Image {
     Contract,
     /// The backend image with the three coding CLIs, as a user builds it. Takes minutes, once.
     Backend,
+    /// The same with the coding CLIs that speak the Agent Client Protocol.
+    Acp,
 }
 
 impl Image {
@@ -61,6 +63,7 @@ impl Image {
             Self::Base => "base",
             Self::Contract => "contract",
             Self::Backend => "backend",
+            Self::Acp => "acp",
         }
     }
 

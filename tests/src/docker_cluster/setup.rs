@@ -7,6 +7,7 @@ use anyhow::Result;
 use orchestratord::app::HostKey;
 
 use super::{PROJECT, Wanted};
+use crate::docker_checks::Image;
 use crate::forge::{self, Forge};
 use crate::model::ModelServer;
 
@@ -15,7 +16,20 @@ pub const PROVIDER_KEY: &str = "sk-the-key-of-the-provider-stays-on-the-host";
 /// What opens the forge. It stays on the host.
 pub const PUSH_TOKEN: &str = forge::TOKEN;
 
-/// A coding CLI of the backend image.
+/// What differs from what the README shows: TOML that is put where its name says.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// In `[agents]`.
+    pub agents: String,
+    /// In `[agents.types.backend]`.
+    pub agent_type: String,
+    /// In the project.
+    pub project: String,
+    /// After all else.
+    pub rest: String,
+}
+
+/// A coding CLI in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainedCli {
     /// With the Messages API.
@@ -24,6 +38,12 @@ pub enum ContainedCli {
     Codex,
     /// With Chat Completions.
     Aider,
+    /// With Messages, driven over the Agent Client Protocol.
+    Opencode,
+    /// With Chat Completions, driven over the Agent Client Protocol.
+    Qwen,
+    /// With Chat Completions, driven over the Agent Client Protocol.
+    Copilot,
 }
 
 impl ContainedCli {
@@ -34,22 +54,34 @@ impl ContainedCli {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
             Self::Aider => "aider",
+            Self::Opencode => "opencode",
+            Self::Qwen => "qwen",
+            Self::Copilot => "copilot",
+        }
+    }
+
+    /// The image that has it.
+    #[must_use]
+    pub fn image(self) -> Image {
+        match self {
+            Self::ClaudeCode | Self::Codex | Self::Aider => Image::Backend,
+            Self::Opencode | Self::Qwen | Self::Copilot => Image::Acp,
         }
     }
 
     fn provider(self) -> &'static str {
         match self {
-            Self::ClaudeCode => "anthropic",
-            Self::Codex | Self::Aider => "openai",
+            Self::ClaudeCode | Self::Opencode => "anthropic",
+            Self::Codex | Self::Aider | Self::Qwen | Self::Copilot => "openai",
         }
     }
 
     /// A model that the shipped table has a price for.
     fn model(self) -> &'static str {
         match self {
-            Self::ClaudeCode => "claude-sonnet-4-5",
+            Self::ClaudeCode | Self::Opencode => "claude-sonnet-4-5",
             Self::Codex => "gpt-5.5",
-            Self::Aider => "gpt-4o",
+            Self::Aider | Self::Qwen | Self::Copilot => "gpt-4o",
         }
     }
 }
@@ -81,7 +113,11 @@ fn secret(path: &Path, value: &str) -> Result<()> {
 
 fn configuration(root: &Path, wanted: &Wanted, forge: &Forge, model: &ModelServer) -> String {
     let Wanted {
-        cli, image, agentd, ..
+        cli,
+        image,
+        agentd,
+        beside,
+        ..
     } = wanted;
     format!(
         r#"state_dir = "{root}/state"
@@ -100,9 +136,11 @@ runtime = "docker"
 agentd = "{agentd}"
 retry_seconds = 1
 min_free_disk = "100MB"
+{agents}
 
 [agents.types.backend]
 image = "{image}"
+{agent_type}
 
 [accounts.main]
 kind = "{provider}"
@@ -119,12 +157,18 @@ name = "{PROJECT}"
 tracker = "github"
 repository = "{repository}"
 coding_cli = "{adapter}"
+{project}
 
 [projects.github]
 api_url = "{api_url}"
 token_file = "{root}/github.token"
 poll_seconds = 1
+{rest}
 "#,
+        agents = beside.agents,
+        agent_type = beside.agent_type,
+        project = beside.project,
+        rest = beside.rest,
         root = root.display(),
         agentd = agentd.display(),
         provider = cli.provider(),

@@ -40,6 +40,14 @@ struct Planned {
     times: u32,
 }
 
+/// Whether a path has this in it, or ends so where there is a `$` behind it.
+fn is_in(part: &str, path: &str) -> bool {
+    match part.strip_suffix('$') {
+        Some(end) => path.ends_with(end),
+        None => path.contains(part),
+    }
+}
+
 /// The faults that are still to come.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Planned>);
@@ -62,7 +70,7 @@ impl Faults {
     pub(super) fn take(&mut self, method: &str, path: &str) -> Option<Fault> {
         let planned = self.0.iter_mut().find(|planned| {
             let meant = planned.method == "*" || planned.method == method;
-            planned.times > 0 && meant && path.contains(&planned.part)
+            planned.times > 0 && meant && is_in(&planned.part, path)
         })?;
         planned.times -= 1;
         Some(planned.fault)

@@ -9,12 +9,11 @@ use cloud_code_proto::v1;
 use tokio::time::Instant;
 
 use super::feed::{Feed, Filed};
+use super::installation::{GRANTED, Installation};
 use crate::canary::Canary;
-use crate::cluster::{Cluster, PROVIDER_KEY, until};
-use crate::forge::{Forge, OWN_LOGIN, TOKEN};
-
-/// Workstations of the installation.
-const SEATS: usize = 2;
+use crate::cluster::{PROVIDER_KEY, asked_until, until};
+use crate::docker_cluster;
+use crate::forge::{OWN_LOGIN, TOKEN};
 
 /// See the module.
 #[derive(Debug)]
@@ -22,7 +21,8 @@ pub struct Counts {
     seed: u64,
     began: Instant,
     took: Duration,
-    kills: BTreeMap<&'static str, usize>,
+    harms: BTreeMap<&'static str, usize>,
+    stops_only: bool,
     issues: usize,
     executions: usize,
     retries: u32,
@@ -31,7 +31,7 @@ pub struct Counts {
 }
 
 /// What is counted, in the order in which it is shown.
-const COUNTED: [&str; 12] = [
+const COUNTED: [&str; 14] = [
     "issues lost",
     "tasks doubled",
     "pull requests doubled",
@@ -40,19 +40,23 @@ const COUNTED: [&str; 12] = [
     "commits doubled or lost",
     "deltas missing",
     "deltas repeated",
+    "executions that a stop cost",
     "money not counted",
     "processes left behind",
+    "parts of workstations missing, doubled or left behind",
     "secrets where they do not belong",
     "requests against the forge's description",
 ];
 
 impl Counts {
-    pub(super) fn begun(seed: u64) -> Self {
+    /// Where there are only stops, no execution fails and none is lost.
+    pub(super) fn begun(seed: u64, stops_only: bool) -> Self {
         Self {
             seed,
+            stops_only,
             began: Instant::now(),
             took: Duration::ZERO,
-            kills: BTreeMap::new(),
+            harms: BTreeMap::new(),
             issues: 0,
             executions: 0,
             retries: 0,
@@ -60,14 +64,14 @@ impl Counts {
         }
     }
 
-    pub(super) fn killed(&mut self, victim: &'static str, number: usize) {
-        *self.kills.entry(victim).or_default() += number;
+    pub(super) fn harmed(&mut self, what: &'static str, number: usize) {
+        *self.harms.entry(what).or_default() += number;
     }
 
-    /// Programs killed so far.
+    /// Programs killed or stopped so far, and workstations.
     #[must_use]
     pub fn kills(&self) -> u32 {
-        u32::try_from(self.kills.values().sum::<usize>()).unwrap_or(u32::MAX)
+        u32::try_from(self.harms.values().sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Whether nothing was lost, and nothing is there twice.
@@ -84,15 +88,17 @@ impl Counts {
     pub(super) async fn count(
         &mut self,
         feed: &Feed,
-        forge: &Forge,
-        cluster: &Cluster,
+        installation: &impl Installation,
     ) -> Result<()> {
         self.took = self.began.elapsed();
         self.issues = feed.filed().len();
         self.retries = feed.retries();
-        let tasks = cluster.operator()?.tasks().await?;
+        let (tasks, forge) = (
+            installation.operator()?.tasks().await?,
+            installation.forge(),
+        );
         for filed in feed.filed() {
-            self.count_issue(filed, &tasks, forge, cluster).await?;
+            self.count_issue(filed, &tasks, installation).await?;
         }
         if tasks.len() > self.issues {
             self.wrong("tasks doubled", format!("{} tasks", tasks.len()));
@@ -107,23 +113,24 @@ impl Counts {
         for violation in forge.violations() {
             self.wrong("requests against the forge's description", violation);
         }
-        self.count_money(&tasks, cluster);
-        self.count_processes(cluster).await;
-        self.count_secrets(cluster)?;
+        self.count_money(&tasks, installation);
+        self.count_workstations(installation).await?;
+        self.count_secrets(installation)?;
         // Fails where the events, told again, do not lead to what the records say.
-        let copy = cluster.root().join("saved");
-        cluster.orchestratord(&["backup", &copy.to_string_lossy()])?;
-        Ok(())
+        let copy = installation.root().join("saved");
+        installation
+            .orchestratord(&["backup", &copy.to_string_lossy()])
+            .await
     }
 
     async fn count_issue(
         &mut self,
         filed: &Filed,
         tasks: &[v1::Task],
-        forge: &Forge,
-        cluster: &Cluster,
+        installation: &impl Installation,
     ) -> Result<()> {
         let (issue, number) = (filed.issue, filed.number);
+        let forge = installation.forge();
         let seen = format!("issue #{issue}");
         let of_issue: Vec<&v1::Task> = tasks
             .iter()
@@ -140,7 +147,7 @@ impl Counts {
         };
         let file = format!("file-{number}.txt");
         let merged = forge.read_file("main", &file).await;
-        if merged.ok().as_deref() != Some(number.to_string().as_str()) {
+        if merged.ok().as_deref().map(str::trim_end) != Some(number.to_string().as_str()) {
             self.wrong("issues lost", format!("{seen}: main has no {file}"));
         }
         let touching = forge
@@ -160,14 +167,21 @@ impl Counts {
         if own != 1 {
             self.wrong("comments doubled or lost", format!("{seen}: {own}"));
         }
-        self.count_deltas(&task.id, cluster).await
+        self.count_deltas(&task.id, installation).await
     }
 
     /// Each execution that began tells its two lines in order, at most once; the last one both.
-    async fn count_deltas(&mut self, task: &str, cluster: &Cluster) -> Result<()> {
-        let detail = cluster.operator()?.task(task).await?;
+    async fn count_deltas(&mut self, task: &str, installation: &impl Installation) -> Result<()> {
+        let detail = installation.operator()?.task(task).await?;
         let executions = detail.executions.len();
         self.executions += executions;
+        // One that waits for its credential ends blocked.
+        let ended_well = |state: &str| ["succeeded", "blocked"].contains(&state);
+        for execution in &detail.executions {
+            if self.stops_only && !ended_well(&execution.state) {
+                self.wrong("executions that a stop cost", format!("{execution:?}"));
+            }
+        }
         let told: Vec<&str> = detail
             .progress
             .iter()
@@ -188,9 +202,9 @@ impl Counts {
     }
 
     /// What we counted may be more than the provider did, where an answer was cut, and never less.
-    fn count_money(&mut self, tasks: &[v1::Task], cluster: &Cluster) {
+    fn count_money(&mut self, tasks: &[v1::Task], installation: &impl Installation) {
         let ours: u64 = tasks.iter().map(|task| task.cost_micro_usd).sum();
-        let usage = cluster.model().usage();
+        let usage = installation.model().usage();
         let theirs: u64 = usage
             .values()
             .map(|usage| 3 * usage.input + 15 * usage.output)
@@ -201,21 +215,32 @@ impl Counts {
         }
     }
 
-    async fn count_processes(&mut self, cluster: &Cluster) {
-        let quiet = until("nothing but the workstations", || {
-            left_behind(cluster).is_empty().then_some(())
+    async fn count_workstations(&mut self, installation: &impl Installation) -> Result<()> {
+        let quiet = asked_until("nothing but the workstations", async || {
+            let wrong =
+                installation.left_behind().await?.len() + installation.misplaced().await?.len();
+            Ok((wrong == 0).then_some(()))
         });
         if quiet.await.is_err() {
-            for process in left_behind(cluster) {
+            for process in installation.left_behind().await? {
                 self.wrong("processes left behind", process);
             }
+            for part in installation.misplaced().await? {
+                self.wrong(
+                    "parts of workstations missing, doubled or left behind",
+                    part,
+                );
+            }
         }
+        Ok(())
     }
 
-    fn count_secrets(&mut self, cluster: &Cluster) -> Result<()> {
-        let canary = Canary::of(&[PROVIDER_KEY, TOKEN, super::GRANTED])?;
-        let mut found = canary.files_below(&cluster.state());
-        if canary.is_in(cluster.said().as_bytes()) {
+    fn count_secrets(&mut self, installation: &impl Installation) -> Result<()> {
+        let provider = [PROVIDER_KEY, docker_cluster::PROVIDER_KEY];
+        let canary = Canary::of(&[provider[0], provider[1], TOKEN, GRANTED])?;
+        let mut found = canary.files_below(&installation.root().join("state"));
+        let said = std::fs::read(installation.root().join("orchestratord.out"))?;
+        if canary.is_in(&said) {
             found.push("what it said".to_owned());
         }
         for file in found {
@@ -225,31 +250,20 @@ impl Counts {
     }
 }
 
-/// Processes that belong to nothing any more: coding CLIs, and more workstations than there are.
-fn left_behind(cluster: &Cluster) -> Vec<String> {
-    let all: Vec<String> = cluster
-        .processes()
-        .into_iter()
-        .map(|(_, line)| line)
-        .collect();
-    let (agents, rest): (Vec<String>, Vec<String>) = all
-        .into_iter()
-        .filter(|line| !line.contains("bin/orchestratord"))
-        .partition(|line| line.contains("bin/agentd"));
-    rest.into_iter()
-        .chain(agents.into_iter().skip(SEATS))
-        .collect()
-}
-
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, {} s", self.seed, self.took.as_secs())?;
         let victims: Vec<String> = self
-            .kills
+            .harms
             .iter()
             .map(|(victim, number)| format!("{number} {victim}"))
             .collect();
-        writeln!(f, "{:>6}  kills: {}", self.kills(), victims.join(", "))?;
+        writeln!(
+            f,
+            "{:>6}  kills and stops: {}",
+            self.kills(),
+            victims.join(", ")
+        )?;
         writeln!(
             f,
             "{:>6}  issues, in {} executions",

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
 
+use super::installation::Installation;
 use super::random::Random;
-use crate::cluster::{Cluster, PATIENCE, until};
-use crate::forge::Forge;
+use crate::cluster::{PATIENCE, asked_until};
 
 const LABEL: &str = "cloud-code";
 
@@ -48,31 +48,22 @@ impl Feed {
     /// Merges what is ready, and files issues until enough are under way.
     pub(super) async fn feed(
         &mut self,
-        forge: &Forge,
-        cluster: &Cluster,
+        installation: &impl Installation,
         random: &mut Random,
     ) -> Result<()> {
-        self.merge_what_is_ready(forge, cluster).await?;
+        self.merge_what_is_ready(installation).await?;
         let open = self.filed.iter().filter(|filed| !filed.merged).count();
         for _ in open..self.under_way {
-            self.file(forge, random);
+            self.file(installation, random);
         }
         Ok(())
     }
 
-    fn file(&mut self, forge: &Forge, random: &mut Random) {
+    fn file(&mut self, installation: &impl Installation, random: &mut Random) {
         let number = self.filed.len();
-        let spends = random.below(3);
-        let mut steps =
-            String::from("report progress Looking\nrequest npm_token read To install\n");
-        for _ in 0..spends {
-            steps.push_str("spend scripted-model 8000\nrun sleep 0.2\n");
-        }
-        let body = format!(
-            "Please.\n\n```script\n{steps}write file-{number}.txt {number}\nreport progress Writing\n\
-             commit Write {number}\n```\n"
-        );
+        let body = installation.text(number, random.below(3));
         let title = format!("Write {number}");
+        let forge = installation.forge();
         let issue = forge.create_issue_labelled("ada", &title, &body, &[LABEL]);
         self.filed.push(Filed {
             issue,
@@ -81,8 +72,8 @@ impl Feed {
         });
     }
 
-    async fn merge_what_is_ready(&mut self, forge: &Forge, cluster: &Cluster) -> Result<()> {
-        let tasks = cluster.operator()?.tasks().await?;
+    async fn merge_what_is_ready(&mut self, installation: &impl Installation) -> Result<()> {
+        let tasks = installation.operator()?.tasks().await?;
         for filed in self.filed.iter_mut().filter(|filed| !filed.merged) {
             let of_issue = tasks
                 .iter()
@@ -95,13 +86,13 @@ impl Feed {
                 let number = pull
                     .and_then(|pull| pull.number)
                     .context("a review without its number")?;
-                forge.merge("ada", number).await?;
+                installation.forge().merge("ada", number).await?;
                 filed.merged = true;
             }
             if ["failed", "blocked"].contains(&task.state.as_str()) {
                 self.retries += 1;
                 // Refused where it has moved on meanwhile.
-                let _moved_on = cluster
+                let _moved_on = installation
                     .operator()?
                     .act(Action::Retry(task.id.clone()))
                     .await;
@@ -111,23 +102,24 @@ impl Feed {
     }
 
     /// Waits until every issue has come to its end, with nothing killed any more.
-    pub(super) async fn finish(&mut self, forge: &Forge, cluster: &Cluster) -> Result<()> {
+    pub(super) async fn finish(&mut self, installation: &impl Installation) -> Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE * 6;
         while self.filed.iter().any(|filed| !filed.merged) {
-            self.merge_what_is_ready(forge, cluster).await?;
+            self.merge_what_is_ready(installation).await?;
             let open: Vec<&Filed> = self.filed.iter().filter(|filed| !filed.merged).collect();
             ensure!(
                 tokio::time::Instant::now() < deadline,
                 "these never became ready: {open:?}\n{:#?}",
-                unfinished(cluster).await?
+                unfinished(installation).await?
             );
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         for filed in &self.filed {
-            let task = cluster.task_of(filed.issue).await?;
-            cluster.task_in(&task, "completed").await?;
-            until("a clean workspace", || {
-                cluster.worktree(&task).is_none().then_some(())
+            let task = installation.task_of(filed.issue).await?;
+            installation.task_in(&task, "completed").await?;
+            asked_until("a clean workspace", async || {
+                let there = installation.has_workspace(&task).await?;
+                Ok((!there).then_some(()))
             })
             .await?;
         }
@@ -135,8 +127,8 @@ impl Feed {
     }
 }
 
-async fn unfinished(cluster: &Cluster) -> Result<Vec<v1::Task>> {
-    let tasks = cluster.operator()?.tasks().await?;
+async fn unfinished(installation: &impl Installation) -> Result<Vec<v1::Task>> {
+    let tasks = installation.operator()?.tasks().await?;
     let open = tasks.into_iter().filter(|task| task.state != "completed");
     Ok(open.collect())
 }

@@ -42,6 +42,11 @@ impl Answer {
         Self::plain(script, ask)
     }
 
+    /// Whether nothing comes after it in its turn.
+    pub(super) fn ends_turn(&self) -> bool {
+        self.calls.is_empty() && !self.aside
+    }
+
     fn aside(text: &str) -> Self {
         Self {
             text: text.into(),

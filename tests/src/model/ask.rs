@@ -13,6 +13,8 @@ pub enum Protocol {
     Responses,
     /// OpenAI Chat Completions.
     Chat,
+    /// Google's contents.
+    Google,
 }
 
 /// A tool that the client offers.
@@ -30,6 +32,8 @@ pub(super) struct Ask {
     pub(super) protocol: Protocol,
     pub(super) model: String,
     pub(super) stream: bool,
+    /// The stream is one array: what Google sends to who asks for no events.
+    pub(super) as_array: bool,
     /// The client wants the usage at the end of a Chat Completions stream.
     pub(super) usage_in_stream: bool,
     pub(super) tools: BTreeMap<String, Tool>,
@@ -60,6 +64,8 @@ impl Protocol {
             ("/v1/messages", Self::Messages),
             ("/v1/responses", Self::Responses),
             ("/v1/chat/completions", Self::Chat),
+            (":generateContent", Self::Google),
+            (":streamGenerateContent", Self::Google),
         ]
         .into_iter()
         .find(|(end, _)| path.trim_end_matches('/').ends_with(end))
@@ -68,18 +74,34 @@ impl Protocol {
 }
 
 impl Ask {
-    pub(super) fn read(protocol: Protocol, body: &Value) -> Self {
+    /// Reads a request for this path and query.
+    pub(super) fn read(protocol: Protocol, path: &str, body: &Value) -> Self {
         let mut tools = BTreeMap::new();
         offered(&body["tools"], &mut tools);
         let items = match protocol {
             Protocol::Messages => messages(body),
             Protocol::Chat => chat(body),
             Protocol::Responses => responses(body, &mut tools),
+            Protocol::Google => contents(body),
+        };
+        // Google's path says what the others' bodies do.
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let named = path.rsplit_once("/models/").map_or("", |(_, named)| named);
+        let (model, stream) = match protocol {
+            Protocol::Messages | Protocol::Responses | Protocol::Chat => {
+                (body["model"].as_str(), body["stream"] == true)
+            }
+            Protocol::Google => (
+                named.split(':').next(),
+                path.ends_with(":streamGenerateContent"),
+            ),
         };
         let mut ask = Self {
             protocol,
-            model: body["model"].as_str().unwrap_or("scripted-model").into(),
-            stream: body["stream"].as_bool().unwrap_or(false),
+            model: model.unwrap_or("scripted-model").into(),
+            stream,
+            as_array: protocol == Protocol::Google
+                && !query.split('&').any(|part| part == "alt=sse"),
             usage_in_stream: body["stream_options"]["include_usage"] == true,
             tools,
             system: String::new(),
@@ -123,6 +145,7 @@ impl Ask {
 /// Tools in the shape of any of the protocols: Anthropic's, a function, free text, a name space.
 fn offered(tools: &Value, into: &mut BTreeMap<String, Tool>) {
     for tool in tools.as_array().into_iter().flatten() {
+        offered(&tool["functionDeclarations"], into);
         let function = if tool["function"].is_object() {
             &tool["function"]
         } else {
@@ -135,11 +158,11 @@ fn offered(tools: &Value, into: &mut BTreeMap<String, Tool>) {
             offered(&tool["tools"], into);
             continue;
         }
-        let schema = if function["input_schema"].is_object() {
-            &function["input_schema"]
-        } else {
-            &function["parameters"]
-        };
+        let schema = ["input_schema", "parametersJsonSchema", "parameters"]
+            .into_iter()
+            .map(|name| &function[name])
+            .find(|schema| schema.is_object())
+            .unwrap_or(&Value::Null);
         let kind = if tool["type"] == "custom" {
             Tool::Text
         } else {
@@ -205,6 +228,25 @@ fn chat(body: &Value) -> Vec<Item> {
         .collect()
 }
 
+fn contents(body: &Value) -> Vec<Item> {
+    let mut items = vec![Item::System(text(&body["systemInstruction"]["parts"]))];
+    for content in body["contents"].as_array().into_iter().flatten() {
+        let parts = || content["parts"].as_array().into_iter().flatten();
+        if content["role"] == "model" {
+            let calls = parts().any(|part| part["functionCall"].is_object());
+            items.push(if calls { Item::Call } else { Item::Model });
+            continue;
+        }
+        items.extend(
+            parts().map(|part| match part["functionResponse"]["id"].as_str() {
+                Some(id) => Item::Tool(id.into()),
+                None => Item::Person(part["text"].as_str().unwrap_or_default().into()),
+            }),
+        );
+    }
+    items
+}
+
 fn responses(body: &Value, tools: &mut BTreeMap<String, Tool>) -> Vec<Item> {
     let mut items = vec![Item::System(text(&body["instructions"]))];
     if body["input"].is_string() {
@@ -233,7 +275,8 @@ fn responses(body: &Value, tools: &mut BTreeMap<String, Tool>) -> Vec<Item> {
 
 /// Coding CLIs put their own notes into a person's messages, as elements of a few names.
 fn said_by_a_person(text: &str) -> String {
-    const NOTES: [&str; 4] = [
+    const NOTES: [&str; 5] = [
+        "session_context",
         "system-reminder",
         "environment_context",
         "user_instructions",

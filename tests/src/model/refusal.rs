@@ -6,7 +6,12 @@ use super::ask::Protocol;
 use super::sse;
 
 /// The body of an error answer; an empty code or message becomes the usual one for the status.
-pub(super) fn body(protocol: Protocol, status: u16, code: &str, message: &str) -> Value {
+pub(super) fn body(
+    protocol: Protocol,
+    status: u16,
+    (code, message): (&str, &str),
+    headers: &[(String, String)],
+) -> Value {
     let (anthropic, openai, words) = usual(status);
     let message = if message.is_empty() { words } else { message };
     match protocol {
@@ -27,7 +32,34 @@ pub(super) fn body(protocol: Protocol, status: u16, code: &str, message: &str) -
                 "error": { "message": message, "type": kind, "param": null, "code": code },
             })
         }
+        Protocol::Google => google(status, message, headers),
     }
+}
+
+/// What Google says in headers nowhere: how long to wait stands in the details.
+fn google(status: u16, message: &str, headers: &[(String, String)]) -> Value {
+    let name = match status {
+        400 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        500 => "INTERNAL",
+        _ => "UNAVAILABLE",
+    };
+    let wait = headers.iter().find(|(name, _)| name == "retry-after");
+    let details: Vec<Value> = wait
+        .map(|(_, seconds)| {
+            json!({
+                "@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": format!("{seconds}s"),
+            })
+        })
+        .into_iter()
+        .collect();
+    json!({
+        "error": { "code": status, "message": message, "status": name, "details": details },
+    })
 }
 
 /// Anthropic's type, OpenAI's code, a message.

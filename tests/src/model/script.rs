@@ -8,6 +8,7 @@ pub struct Script {
     prompts: Vec<(String, Vec<Step>)>,
     otherwise: Vec<Step>,
     faults: Vec<(Fault, Option<u32>)>,
+    at_end: Option<Fault>,
     key: Option<String>,
 }
 
@@ -238,6 +239,13 @@ impl Script {
         self
     }
 
+    /// Every answer that would end its turn fails in this way: what comes before it is done.
+    #[must_use]
+    pub fn never_done(mut self, fault: Fault) -> Self {
+        self.at_end = Some(fault);
+        self
+    }
+
     /// Only this key is accepted; any other is answered 401.
     #[must_use]
     pub fn requiring_key(mut self, key: &str) -> Self {
@@ -260,9 +268,12 @@ impl Script {
         self.key.as_deref().is_none_or(|wanted| wanted == key)
     }
 
-    /// The fault that is due now; counts it as played.
-    pub(super) fn take_fault(&mut self) -> Option<Fault> {
-        let (fault, left) = self.faults.first_mut()?;
+    /// The fault that is due now, before an answer that ends the turn or one that does not; counts it
+    /// as played.
+    pub(super) fn take_fault(&mut self, ends_turn: bool) -> Option<Fault> {
+        let Some((fault, left)) = self.faults.first_mut() else {
+            return self.at_end.clone().filter(|_| ends_turn);
+        };
         let fault = fault.clone();
         if let Some(left) = left {
             *left = left.saturating_sub(1);

@@ -119,6 +119,14 @@ async fn every_protocol_streams_what_it_answers_whole_and_counts_it_once() {
             ("/v1/messages", messages(stream)),
             ("/v1/chat/completions", chat(stream)),
             ("/v1/responses", responses(stream)),
+            (
+                if stream {
+                    "/v1beta/models/gpt:streamGenerateContent?alt=sse"
+                } else {
+                    "/v1beta/models/gpt:generateContent"
+                },
+                contents("?"),
+            ),
         ] {
             let text = post(&server, path, body).await.text().await.expect("text");
             said.push(if stream {
@@ -130,6 +138,7 @@ async fn every_protocol_streams_what_it_answers_whole_and_counts_it_once() {
                             .as_str()
                             .or_else(|| event["delta"].as_str())
                             .or_else(|| event["choices"][0]["delta"]["content"].as_str())
+                            .or_else(|| googles_words(event))
                     })
                     .collect::<String>()
             } else {
@@ -137,7 +146,8 @@ async fn every_protocol_streams_what_it_answers_whole_and_counts_it_once() {
                 let text = whole["content"][0]["text"]
                     .as_str()
                     .or_else(|| whole["choices"][0]["message"]["content"].as_str())
-                    .or_else(|| whole["output"][0]["content"][0]["text"].as_str());
+                    .or_else(|| whole["output"][0]["content"][0]["text"].as_str())
+                    .or_else(|| googles_words(&whole));
                 text.expect("words").to_owned()
             });
         }
@@ -148,7 +158,72 @@ async fn every_protocol_streams_what_it_answers_whole_and_counts_it_once() {
         ["The answer is forty-two, and it is long enough to be cut."]
     );
     let counted = server.usage();
-    assert_eq!((counted["claude"].output, counted["gpt"].output), (80, 160));
+    assert_eq!((counted["claude"].output, counted["gpt"].output), (80, 240));
+}
+
+fn contents(prompt: &str) -> Value {
+    json!({
+        "contents": [{ "role": "user", "parts": [{ "text": prompt }] }],
+        "tools": [{ "functionDeclarations": [
+            { "name": "write_file", "parametersJsonSchema":
+                { "properties": { "file_path": {}, "content": {} } } },
+            { "name": "run_shell_command", "parametersJsonSchema":
+                { "properties": { "command": {} } } },
+        ] }],
+    })
+}
+
+/// What a piece says aloud.
+fn googles_words(piece: &Value) -> Option<&str> {
+    let part = &piece["candidates"][0]["content"]["parts"][0];
+    part["text"].as_str().filter(|_| part["thought"] != true)
+}
+
+#[tokio::test]
+async fn google_is_told_the_model_by_the_path_and_streams_an_array_unless_asked_for_events() {
+    let server = server(Script::edit()).await;
+    let path = "/model/google/v1beta/models/gemini:streamGenerateContent";
+    let mut body = contents("greet");
+    let answer = post(&server, path, body.clone()).await;
+    let pieces: Value = answer.json().await.expect("JSON");
+    let pieces = pieces.as_array().expect("an array");
+    let last = &pieces[pieces.len() - 1];
+    assert_eq!(last["candidates"][0]["finishReason"], "STOP");
+    let figures = &last["usageMetadata"];
+    assert_eq!(
+        (
+            &figures["promptTokenCount"],
+            &figures["cachedContentTokenCount"]
+        ),
+        (&json!(3_800), &json!(300))
+    );
+    let call = &pieces[pieces.len() - 2]["candidates"][0]["content"]["parts"][0];
+    assert_eq!(call["functionCall"]["args"]["file_path"], "greeting.txt");
+    let (id, name) = (&call["functionCall"]["id"], &call["functionCall"]["name"]);
+    let answered = json!({ "functionResponse": { "id": id, "name": name, "response": {} } });
+    let contents = body["contents"].as_array_mut().expect("a list");
+    contents.push(json!({ "role": "model", "parts": [call] }));
+    contents.push(json!({ "role": "user", "parts": [answered] }));
+    let next = post(&server, &format!("{path}?key=k&alt=sse"), body).await;
+    assert!(next.text().await.expect("text").contains("I look at it."));
+    let counted = server.usage()["gemini"];
+    assert_eq!(
+        (counted.input, counted.cache_read, counted.cache_write),
+        (7_000, 600, 0)
+    );
+    assert_eq!(counted.output, 240);
+}
+
+#[tokio::test]
+async fn google_says_in_the_details_how_long_to_wait() {
+    let script = Script::text("at last").first(Fault::rate_limited(7), 1);
+    let server = server(script).await;
+    let path = "/v1beta/models/gemini:streamGenerateContent";
+    let limited = post(&server, path, contents("?")).await;
+    assert_eq!(limited.status(), 429);
+    let told: Value = limited.json().await.expect("JSON");
+    assert_eq!(told[0]["error"]["status"], "RESOURCE_EXHAUSTED");
+    assert_eq!(told[0]["error"]["details"][0]["retryDelay"], "7s");
 }
 
 #[tokio::test]

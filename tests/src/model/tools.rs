@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Tool};
+use super::ask::{Ask, Protocol, Tool};
 use super::script::Action;
 
 /// A tool call: its name, and an object, or a string for a tool that takes free text.
@@ -22,6 +22,8 @@ impl Call {
 
 /// Those that take a path that is not absolute; where there is none, a shell writes.
 const WRITERS: [&str; 2] = ["Write", "write"];
+/// The same of who speaks to Google; others of this name insist on an absolute path.
+const GOOGLES_WRITERS: [&str; 1] = ["write_file"];
 const SHELLS: [&str; 6] = [
     "Bash",
     "exec_command",
@@ -97,7 +99,11 @@ fn tool<'a>(ask: &'a Ask, names: &[&str]) -> Option<(&'a String, &'a [String])> 
 }
 
 fn writer(ask: &Ask, path: &str, content: &str) -> Option<(String, Value)> {
-    let (name, fields) = tool(ask, &WRITERS)?;
+    let names: &[&str] = match ask.protocol {
+        Protocol::Messages | Protocol::Responses | Protocol::Chat => &WRITERS,
+        Protocol::Google => &GOOGLES_WRITERS,
+    };
+    let (name, fields) = tool(ask, names)?;
     let (path_field, content_field) = (one_of(&PATHS, fields)?, one_of(&CONTENTS, fields)?);
     Some((
         name.clone(),

@@ -38,14 +38,22 @@ pub(super) fn spend_patiently(
 
 /// Calls the model once; what it answered, in a line.
 fn spend(model: &str, tokens: u32, about: &str) -> Result<String, Failure> {
-    let Some(call) = Call::from_environment() else {
+    let Some(call) = Call::from_environment(model) else {
         return Ok("there is no account: nothing was spent".to_owned());
     };
-    let body = json!({
-        "model": model,
-        "max_tokens": tokens,
-        "messages": [{ "role": "user", "content": format!("Think about: {about}") }],
-    });
+    let prompt = format!("Think about: {about}");
+    let body = if call.to_google {
+        json!({
+            "contents": [{ "role": "user", "parts": [{ "text": prompt }] }],
+            "generationConfig": { "maxOutputTokens": tokens },
+        })
+    } else {
+        json!({
+            "model": model,
+            "max_tokens": tokens,
+            "messages": [{ "role": "user", "content": prompt }],
+        })
+    };
     let answer = call.post(&body.to_string()).map_err(|error| Failure {
         kind: "network",
         text: format!("the gateway cannot be reached: {error}"),
@@ -68,11 +76,20 @@ fn spend(model: &str, tokens: u32, about: &str) -> Result<String, Failure> {
 struct Call {
     url: String,
     header: String,
+    to_google: bool,
 }
 
 impl Call {
-    fn from_environment() -> Option<Self> {
+    fn from_environment(model: &str) -> Option<Self> {
         let var = |name| std::env::var(name).ok();
+        if let Some(base) = var("GOOGLE_GEMINI_BASE_URL") {
+            let key = var("GEMINI_API_KEY")?;
+            return Some(Self {
+                url: format!("{base}/v1beta/models/{model}:generateContent?key={key}"),
+                header: "accept: application/json".to_owned(),
+                to_google: true,
+            });
+        }
         if let Some(base) = var("ANTHROPIC_BASE_URL") {
             let header = match var("ANTHROPIC_API_KEY") {
                 Some(key) => format!("x-api-key: {key}"),
@@ -81,11 +98,13 @@ impl Call {
             return Some(Self {
                 url: format!("{base}/v1/messages"),
                 header: format!("{header}\r\nanthropic-version: 2023-06-01"),
+                to_google: false,
             });
         }
         Some(Self {
             url: format!("{}/chat/completions", var("OPENAI_BASE_URL")?),
             header: format!("authorization: Bearer {}", var("OPENAI_API_KEY")?),
+            to_google: false,
         })
     }
 

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
+    /// Its id.
+    session: String,
     /// The step that comes next.
     pub(super) next: usize,
     /// What was claimed so far.
@@ -20,19 +22,26 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The state in HOME; a new session begins with the first step.
-    pub(super) fn load(resumed: bool) -> Self {
-        let state: Self = path()
-            .and_then(|path| fs::read(path).ok())
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        if resumed {
-            return state;
-        }
+    /// A new session, which begins with the first step.
+    pub(super) fn new(session: &str) -> Self {
         Self {
-            failed_once: state.failed_once,
+            session: session.to_owned(),
+            failed_once: Self::kept().failed_once,
             ..Self::default()
         }
+    }
+
+    /// The session in HOME, where it is this one.
+    pub(super) fn resumed(session: &str) -> Option<Self> {
+        let kept = Self::kept();
+        (kept.session == session).then_some(kept)
+    }
+
+    fn kept() -> Self {
+        path()
+            .and_then(|path| fs::read(path).ok())
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     /// Keeps it. A HOME that cannot be written makes every turn the first one.

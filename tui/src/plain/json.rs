@@ -192,6 +192,7 @@ pub(super) fn agent(agent: &v1::Agent) -> Value {
         "confined": agent.confined,
         "agentd_version": text(&agent.agentd_version),
         "created_at": time(agent.created_at_ms),
+        "workspace_mode": text(&agent.workspace_mode),
     })
 }
 

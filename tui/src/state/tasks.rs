@@ -313,6 +313,19 @@ impl Tasks {
     }
 }
 
+/// How much a pull request changes: `+1 -0 in 1 file`.
+#[must_use]
+pub(crate) fn changed(request: &v1::PullRequest) -> String {
+    let s = if request.files == 1 { "" } else { "s" };
+    let v1::PullRequest {
+        added,
+        removed,
+        files,
+        ..
+    } = request;
+    format!("+{added} -{removed} in {files} file{s}")
+}
+
 fn haystack(task: &Task) -> String {
     let wire = &task.wire;
     [

@@ -35,6 +35,8 @@ pub(crate) struct Confirm {
     pub name: Option<String>,
     /// What was typed of it.
     pub typed: String,
+    /// Another name was typed before.
+    pub missed: bool,
     /// Since when it is asked, by the clock that never jumps.
     pub since: u64,
     /// What happens on yes.

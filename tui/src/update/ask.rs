@@ -4,7 +4,7 @@ use cloud_code_proto::v1::{self, action};
 
 use crate::effect::{Ask, Effect, Inverse};
 use crate::selection;
-use crate::state::{State, Task, usd};
+use crate::state::{State, Task, changed, usd};
 use crate::ui::{Confirm, Mode, Now, Tone, Ui};
 
 /// Sends an action, and says so.
@@ -155,6 +155,7 @@ pub(super) fn confirm(
         verb,
         name,
         typed: String::new(),
+        missed: false,
         since: now.mono,
         ask,
     }))
@@ -170,11 +171,9 @@ pub(super) fn merge(state: &State, ui: &mut Ui, now: Now) -> Vec<Effect> {
     let name = number.unwrap_or_else(|| task.short());
     let head: String = request.head.chars().take(8).collect();
     let question = format!(
-        "merge {name} {}? +{} -{} in {} files, head {head}, {} spent",
+        "merge {name} {}? {}, head {head}, {} spent",
         task.wire.title,
-        request.added,
-        request.removed,
-        request.files,
+        changed(&request),
         usd(task.wire.cost_micro_usd),
     );
     let ask = on_task(task, action::Action::Merge(task.wire.id.clone()), true);

@@ -12,7 +12,8 @@ use crate::ui::{Confirm, Mode, Now, Tone, Ui};
 /// Bytes of a name that are taken at most.
 const NAME: usize = 100;
 
-/// `y` is yes, where a name is wanted Enter after the name is; every other key is no. What was
+/// `y` is yes, where a name is wanted Enter after the name is, and after another
+/// it is asked again; every other key is no. What was
 /// typed before the question could be read answers nothing.
 pub(super) fn answer(
     state: &State,
@@ -25,6 +26,10 @@ pub(super) fn answer(
     if let Some(name) = confirm.name.clone() {
         if key == Key::Enter && confirm.typed == name {
             return yes(state, ui, confirm);
+        }
+        if key == Key::Enter {
+            confirm.missed |= !confirm.typed.is_empty();
+            confirm.typed.clear();
         }
         if type_name(&mut confirm.typed, key) {
             ui.mode = Mode::Confirm(Box::new(confirm));

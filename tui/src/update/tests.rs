@@ -193,6 +193,10 @@ fn merging_wants_the_pull_requests_number() {
         matches!(desk.ui.mode, Mode::Confirm(_)),
         "y is a letter of a name here"
     );
+    assert!(
+        matches!(&desk.ui.mode, Mode::Confirm(again) if again.missed && again.typed.is_empty()),
+        "it is asked again"
+    );
     desk.press("esc M");
     desk.write("#118");
     let asked = asked(&desk.press("enter"));

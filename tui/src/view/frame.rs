@@ -186,6 +186,9 @@ pub(super) fn message(pen: &mut Pen<'_>, state: &State, ui: &Ui, area: Rect) {
     match &ui.mode {
         Mode::Confirm(confirm) => {
             let answer = match (&confirm.name, confirm.unread(pen.now())) {
+                (Some(name), _) if confirm.missed && confirm.typed.is_empty() => {
+                    format!("  that is not {name}, type {name}: ")
+                }
                 (Some(name), _) => format!("  type {name}: {}", confirm.typed),
                 (None, None) => format!("  y = {}, else no", confirm.verb),
                 // As long as no key answers it none is named.

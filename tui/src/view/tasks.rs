@@ -12,7 +12,7 @@ use crate::glyphs;
 use crate::keymap::shown;
 use crate::safe_text::SafeText;
 use crate::selection;
-use crate::state::{State, Task, amount, is_over, roughly, spent, tokens};
+use crate::state::{State, Task, amount, changed, is_over, roughly, spent, tokens};
 use crate::theme::Role;
 use crate::ui::Ui;
 
@@ -227,13 +227,10 @@ pub(super) fn about(pen: &mut Pen<'_>, state: &State, task: &Task, width: usize)
     if let Some(request) = &wire.pull_request {
         let number = request.number.map(|number| format!("#{number} "));
         let line = format!(
-            "{}{} +{} -{} in {} file{}  {}",
+            "{}{} {}  {}",
             number.unwrap_or_default(),
             request.state,
-            request.added,
-            request.removed,
-            request.files,
-            if request.files == 1 { "" } else { "s" },
+            changed(request),
             request.url
         );
         text.push(vec![key("pull req."), span(line, Role::Review)]);

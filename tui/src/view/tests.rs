@@ -176,6 +176,7 @@ fn modes() -> [NamedMode; 7] {
                     verb: "merge",
                     name: Some("#118".to_owned()),
                     typed: "#1".to_owned(),
+                    missed: false,
                     since: 0,
                     ask: Ask {
                         action: v1::action::Action::Merge(String::new()),

@@ -154,6 +154,7 @@ fn agent(name: &str, state: &str, task: &str, connected: bool, now: i64) -> v1::
         confined: true,
         agentd_version: "0.1.0".to_owned(),
         created_at_ms: now - 372 * MINUTE,
+        workspace_mode: "shared".to_owned(),
     }
 }
 

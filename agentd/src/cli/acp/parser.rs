@@ -26,12 +26,25 @@ use crate::cli::{CliEvent, ErrorKind, Exit, Output, Parser, RunSpec, SessionRef,
 const NO_METHOD: i64 = -32_601;
 const BAD_PARAMS: i64 = -32_602;
 
+/// How often it is listened for the end of a conversation that is told again.
+const MAX_ROUNDS: u32 = 1_000;
+
 /// A request that waits for its answer.
 #[derive(Debug, Clone, Copy)]
 enum Asked {
     Initialize,
     Session,
+    /// Nothing but an answer: whether more of an old conversation comes before it.
+    Quiet,
     Prompt,
+}
+
+/// A conversation is told again although the session is open.
+#[derive(Debug, Default)]
+struct History {
+    rounds: u32,
+    /// Something was told in this round.
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -48,6 +61,8 @@ pub(super) struct AcpParser {
     session: Option<String>,
     /// The prompt until there is a session for it.
     prompt: Option<String>,
+    /// As long as it is listened to.
+    history: Option<History>,
     running: bool,
     interrupted: bool,
     updates: Updates,
@@ -67,6 +82,7 @@ impl AcpParser {
             keeps: false,
             session: None,
             prompt: None,
+            history: None,
             running: false,
             interrupted: false,
         }
@@ -124,6 +140,7 @@ impl AcpParser {
                 self.fail(ErrorKind::Usage, text, out);
             }
             Asked::Session => self.session_opened(&result, out),
+            Asked::Quiet => self.listen(out),
             Asked::Prompt => match read::<Stopped>(result) {
                 Some(stopped) => self.stopped(&stopped, out),
                 None => self.fail(ErrorKind::Protocol, "it ended a turn strangely".into(), out),
@@ -141,6 +158,9 @@ impl AcpParser {
             return self.fail(ErrorKind::Protocol, "it opened no session".into(), out);
         };
         let id = id.to_owned();
+        if resumed.is_some() && self.program.mode_after_history().is_some() {
+            self.history = Some(History::default());
+        }
         // What it told of the time before is no part of the turn.
         self.updates.begin();
         if self.keeps {
@@ -150,12 +170,33 @@ impl AcpParser {
             });
         }
         self.session = Some(id);
+        match self.history {
+            Some(_) => self.listen(out),
+            None => self.send_prompt(out),
+        }
+    }
+
+    /// Sends the prompt once a round has passed in which nothing of the time before was told.
+    fn listen(&mut self, out: &mut Output) {
+        if let Some(history) = self.history.take()
+            && (history.told || history.rounds == 0)
+            && history.rounds < MAX_ROUNDS
+        {
+            self.history = Some(History {
+                rounds: history.rounds + 1,
+                told: false,
+            });
+            let mode = self.program.mode_after_history();
+            let params = json!({ "sessionId": self.session, "modeId": mode });
+            return self.ask(Asked::Quiet, "session/set_mode", &params, out);
+        }
         self.send_prompt(out);
     }
 
     /// Sends the prompt that waits, once there is a session for it.
     fn send_prompt(&mut self, out: &mut Output) {
-        if let Some(session) = self.session.clone()
+        if self.history.is_none()
+            && let Some(session) = self.session.clone()
             && let Some(prompt) = self.prompt.take()
         {
             let prompt = json!([{ "type": "text", "text": prompt }]);
@@ -189,6 +230,7 @@ impl AcpParser {
 
     fn refused(&mut self, asked: Asked, refusal: &Refusal, out: &mut Output) {
         let kind = match asked {
+            Asked::Quiet => return self.listen(out),
             // It knows no such session, or wants somebody to log in: no fault of an account.
             Asked::Initialize | Asked::Session => ErrorKind::Usage,
             Asked::Prompt if self.interrupted => ErrorKind::Interrupted,
@@ -231,9 +273,11 @@ impl AcpParser {
     fn update(&mut self, params: Value, out: &mut Output) {
         let of = read::<UpdateOf>(params);
         let ours = |of: &UpdateOf| self.session.as_ref() == Some(&of.session_id);
-        // Before the session is open it may tell a conversation again.
-        if let Some(of) = of.filter(ours) {
-            self.updates.take(of.update, out);
+        // Before the session is open it may tell a conversation again, and some go on with that.
+        match (of.filter(ours), &mut self.history) {
+            (Some(_), Some(history)) => history.told = true,
+            (Some(of), None) => self.updates.take(of.update, out),
+            (None, _) => {}
         }
     }
 

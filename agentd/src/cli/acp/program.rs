@@ -5,7 +5,8 @@
 //! | opencode | Messages, Responses | a configuration in its environment |
 //! | qwen | Chat Completions | environment, and a file of defaults |
 //! | copilot | Chat Completions | environment |
-//! | any other | either | the provider's usual variables, as for `lines` |
+//! | gemini | Google's | environment, and its file of settings |
+//! | any other | any | the provider's usual variables, as for `lines` |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,10 @@ const TOKEN: &str = "CLOUD_CODE_MODEL_TOKEN";
 /// Below HOME. What is in qwen's own settings counts more.
 const QWEN_DEFAULTS: &str = ".qwen/cloud-code-defaults.json";
 
+/// Below HOME. Its files of defaults count only where they are root's, so what an operator has of its
+/// settings is replaced.
+const GEMINI_SETTINGS: &str = ".gemini/settings.json";
+
 /// A program that speaks the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Program {
@@ -30,6 +35,8 @@ pub(in crate::cli) enum Program {
     Qwen,
     /// GitHub's Copilot CLI with a provider of one's own.
     Copilot,
+    /// Gemini CLI.
+    Gemini,
     /// Any, by configuration.
     Any,
 }
@@ -41,6 +48,7 @@ impl Program {
             Self::Opencode => "opencode",
             Self::Qwen => "qwen",
             Self::Copilot => "copilot",
+            Self::Gemini => "gemini",
             Self::Any => "acp",
         }
     }
@@ -50,7 +58,16 @@ impl Program {
     pub(super) fn hides_errors(self) -> bool {
         match self {
             Self::Copilot => true,
-            Self::Opencode | Self::Qwen | Self::Any => false,
+            Self::Opencode | Self::Qwen | Self::Gemini | Self::Any => false,
+        }
+    }
+
+    /// The mode that it works in, of one that tells a conversation again after it has said that the
+    /// session is open: setting it changes nothing, and its answer comes behind what was told.
+    pub(super) fn mode_after_history(self) -> Option<&'static str> {
+        match self {
+            Self::Gemini => Some("yolo"),
+            Self::Opencode | Self::Qwen | Self::Copilot | Self::Any => None,
         }
     }
 
@@ -58,7 +75,7 @@ impl Program {
         let (env, files) = match self {
             Self::Any if spec.command.is_empty() => return Err(PlanError::NoCommand(self.name())),
             Self::Any => (lines::environment(spec), Vec::new()),
-            Self::Opencode | Self::Qwen | Self::Copilot => self.told(spec)?,
+            Self::Opencode | Self::Qwen | Self::Copilot | Self::Gemini => self.told(spec)?,
         };
         Ok(LaunchPlan {
             argv: self.arguments(spec),
@@ -74,6 +91,8 @@ impl Program {
             Self::Opencode => &["acp"],
             Self::Qwen => &["--acp", "--auth-type", "openai", "--yolo"],
             Self::Copilot => &["--acp", "--allow-all", "--no-ask-user"],
+            // In a folder that is not trusted it would ask all the same.
+            Self::Gemini => &["--acp", "--yolo", "--skip-trust"],
             Self::Any => &[],
         };
         let mut argv: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
@@ -81,6 +100,9 @@ impl Program {
             argv.push(self.name().into());
         }
         argv.extend(own.iter().map(OsString::from));
+        if let (Self::Gemini, Some(model)) = (self, &spec.model) {
+            argv.extend(["--model".into(), model.into()]);
+        }
         argv
     }
 
@@ -97,9 +119,19 @@ impl Program {
         })?;
         let fits = match (self, gateway.provider, gateway.authorisation) {
             (_, _, Authorisation::ClaudeToken) => false,
-            (Self::Opencode | Self::Any, _, Authorisation::ApiKey)
-            | (Self::Qwen | Self::Copilot, Provider::Openai, Authorisation::ApiKey) => true,
-            (Self::Qwen | Self::Copilot, Provider::Anthropic, Authorisation::ApiKey) => false,
+            (Self::Opencode, Provider::Anthropic | Provider::Openai, Authorisation::ApiKey)
+            | (Self::Qwen | Self::Copilot, Provider::Openai, Authorisation::ApiKey)
+            | (Self::Gemini, Provider::Google, Authorisation::ApiKey)
+            | (Self::Any, _, Authorisation::ApiKey) => true,
+            (Self::Opencode, Provider::Google, Authorisation::ApiKey)
+            | (
+                Self::Qwen | Self::Copilot,
+                Provider::Anthropic | Provider::Google,
+                Authorisation::ApiKey,
+            )
+            | (Self::Gemini, Provider::Anthropic | Provider::Openai, Authorisation::ApiKey) => {
+                false
+            }
         };
         if !fits {
             let name = self.name();
@@ -122,6 +154,11 @@ impl Program {
                 files.push((PathBuf::from(QWEN_DEFAULTS), settings));
             }
             Self::Copilot => env.extend(copilot(gateway, model)),
+            Self::Gemini => {
+                env.extend(gemini(gateway));
+                let settings = gemini_settings().to_string().into_bytes();
+                files.push((PathBuf::from(GEMINI_SETTINGS), settings));
+            }
             Self::Any => {}
         }
         Ok((env, files))
@@ -133,10 +170,7 @@ type Told = (Vec<(OsString, OsString)>, Vec<(PathBuf, Vec<u8>)>);
 /// Its own providers with another address: so it knows its models' limits. No title of a session is
 /// made up by a model, since nobody sees it; no copies of the worktree are kept beside git's.
 fn opencode(gateway: &Gateway, model: &str) -> Vec<(OsString, OsString)> {
-    let provider = match gateway.provider {
-        Provider::Anthropic => "anthropic",
-        Provider::Openai => "openai",
-    };
+    let provider = gateway.provider.as_str();
     let model = model.strip_prefix(&format!("{provider}/")).unwrap_or(model);
     let chosen = format!("{provider}/{model}");
     let options = json!({
@@ -200,4 +234,29 @@ fn copilot(gateway: &Gateway, model: &str) -> [(OsString, OsString); 5] {
         ("COPILOT_MODEL".into(), model.into()),
         ("COPILOT_PROVIDER_WIRE_MODEL".into(), model.into()),
     ]
+}
+
+/// It adds the version to the address by itself, and a process of more memory unless told not to.
+fn gemini(gateway: &Gateway) -> [(OsString, OsString); 3] {
+    [
+        ("GOOGLE_GEMINI_BASE_URL".into(), gateway.url().into()),
+        ("GEMINI_API_KEY".into(), gateway.token.clone().into()),
+        ("GEMINI_CLI_NO_RELAUNCH".into(), "true".into()),
+    ]
+}
+
+/// Its tools that search and fetch have the provider do it, which the gateway takes out: it would make
+/// an answer up. The shell can fetch what the egress list allows.
+fn gemini_settings() -> Value {
+    json!({
+        "security": { "auth": { "selectedType": "gemini-api-key" } },
+        "privacy": { "usageStatisticsEnabled": false },
+        "telemetry": { "enabled": false },
+        "general": {
+            "enableAutoUpdate": false,
+            "enableAutoUpdateNotification": false,
+            "maxAttempts": 3,
+        },
+        "tools": { "exclude": ["google_web_search", "web_fetch"] },
+    })
 }

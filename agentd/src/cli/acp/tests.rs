@@ -1,3 +1,5 @@
+mod gemini;
+
 use cloud_code_domain::account::{Authorisation, Provider};
 use serde_json::{Value, json};
 
@@ -126,6 +128,10 @@ fn an_account_that_does_not_fit_and_a_missing_model_are_plain_errors() {
     for (program, spec) in [
         (Program::Qwen, with_model(Provider::Anthropic)),
         (Program::Copilot, with_model(Provider::Anthropic)),
+        (Program::Copilot, with_model(Provider::Google)),
+        (Program::Opencode, with_model(Provider::Google)),
+        (Program::Gemini, with_model(Provider::Openai)),
+        (Program::Gemini, spec(Provider::Google)),
         (Program::Opencode, token),
         (Program::Opencode, spec(Provider::Openai)),
     ] {

@@ -205,14 +205,17 @@ impl Permission {
 }
 
 impl Refusal {
-    /// What it says; some programs say "internal error" and put the reason beside it.
+    /// What it says; some programs say "internal error" and put the reason beside it, or repeat the
+    /// provider's answer as it is.
     pub(super) fn words(&self) -> String {
         let data = &self.data;
         let details = data["details"].as_str().or(data["message"].as_str());
-        match details.or(data.as_str()) {
-            Some(details) => format!("{}: {details}", self.message),
-            None => self.message.clone(),
+        if let Some(details) = details.or(data.as_str()) {
+            return format!("{}: {details}", self.message);
         }
+        let answer: Value = serde_json::from_str(&self.message).unwrap_or_default();
+        let said = answer["error"]["message"].as_str();
+        said.unwrap_or(&self.message).to_owned()
     }
 
     /// What it means for a prompt.
@@ -220,8 +223,16 @@ impl Refusal {
         if self.code == AUTHENTICATION_REQUIRED {
             return ErrorKind::Auth;
         }
-        kind_of(&self.words())
+        // Some programs put the provider's status where a code of the protocol belongs.
+        let provider = u16::try_from(self.code).ok();
+        let provider = provider.filter(|status| is_error(*status));
+        let words = self.words();
+        error_kind(provider.or_else(|| status(&words)), &words)
     }
+}
+
+fn is_error(status: u16) -> bool {
+    (400..600).contains(&status)
 }
 
 /// The kind of an error that is told as a text alone.
@@ -238,13 +249,58 @@ fn status(words: &str) -> Option<u16> {
         let end = rest.find(|c: char| !c.is_ascii_digit());
         let number = &rest[..end.unwrap_or(rest.len())];
         let status = number.parse().ok()?;
-        (400..600).contains(&status).then_some(status)
+        is_error(status).then_some(status)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_provider_said_and_what_it_meant() {
+        let answer = r#"{\"error\":{\"code\":400,\"message\":\"Your credit balance is too low\"}}"#;
+        for (refusal, words, kind) in [
+            (
+                format!(r#"{{"code":400,"message":"{answer}"}}"#),
+                "Your credit balance is too low",
+                ErrorKind::Quota,
+            ),
+            (
+                r#"{"code":403,"message":"no"}"#.into(),
+                "no",
+                ErrorKind::Auth,
+            ),
+            (
+                r#"{"code":429,"message":"{}"}"#.into(),
+                "{}",
+                ErrorKind::RateLimit,
+            ),
+            (
+                r#"{"code":-32000,"message":"log in"}"#.into(),
+                "log in",
+                ErrorKind::Auth,
+            ),
+            (
+                r#"{"code":-32603,"message":"?"}"#.into(),
+                "?",
+                ErrorKind::Unknown,
+            ),
+            (
+                r#"{"code":70403,"message":"?"}"#.into(),
+                "?",
+                ErrorKind::Unknown,
+            ),
+            (
+                r#"{"code":99,"message":"?"}"#.into(),
+                "?",
+                ErrorKind::Unknown,
+            ),
+        ] {
+            let refusal: Refusal = serde_json::from_str(&refusal).expect("a refusal");
+            assert_eq!((refusal.words().as_str(), refusal.kind()), (words, kind));
+        }
+    }
 
     #[test]
     fn a_status_is_read_only_where_one_stands() {

@@ -146,3 +146,16 @@ fn a_connection_that_fails_is_told_from_an_error_of_the_server() {
         assert_eq!(replay.ends(), [(false, Some(kind), "")]);
     }
 }
+
+#[test]
+fn a_conversation_is_kept_once_it_has_a_prompt() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join(super::CHAT_HISTORY);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    let kept = || Aider.keeps_session(home.path(), "any");
+    assert_eq!(kept(), Some(false), "nothing is there");
+    std::fs::write(&file, "\n# aider chat started at noon\n\n> Model: m\n").expect("a file");
+    assert_eq!(kept(), Some(false), "nobody has said anything");
+    std::fs::write(&file, "# aider chat started at noon\n\n#### Work!  \n").expect("a file");
+    assert_eq!(kept(), Some(true));
+}

@@ -209,3 +209,21 @@ fn a_result_after_the_end_ends_nothing_twice() {
     replay.stdout(&json!({ "type": "result", "is_error": true }).to_string());
     assert_eq!(replay.ends().len(), 1);
 }
+
+#[test]
+fn a_session_is_kept_once_its_first_prompt_is_written_down() {
+    let home = tempfile::tempdir().expect("a directory");
+    let folder = home.path().join(".claude/projects/-workspace-task");
+    std::fs::create_dir_all(&folder).expect("folders");
+    let kept = || ClaudeCode.keeps_session(home.path(), SESSION);
+    assert_eq!(kept(), Some(false), "nothing is there");
+    let file = folder.join(format!("{SESSION}.jsonl"));
+    let queued = "{\"type\":\"queue-operation\",\"operation\":\"enqueue\"}\n";
+    std::fs::write(&file, queued).expect("a file");
+    assert_eq!(kept(), Some(false), "it would be no conversation");
+    let prompted = format!("{queued}{{\"type\":\"user\",\"message\":{{}}}}\n{{\"typ");
+    std::fs::write(&file, prompted).expect("a file");
+    assert_eq!(kept(), Some(true), "also where its last line is cut");
+    let other = ClaudeCode.keeps_session(home.path(), "another");
+    assert_eq!(other, Some(false));
+}

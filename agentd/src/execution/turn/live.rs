@@ -17,6 +17,7 @@ use crate::cli::{
 use crate::execution::process::{Launch, Moment, Owned, Running};
 use crate::execution::scene::Scene;
 use crate::execution::{ExecutionError, sweep};
+use crate::failpoint::failpoint;
 use crate::workspace::{failed, home};
 
 /// For `--version`.
@@ -66,6 +67,7 @@ impl Live {
         let name = scene.job.cli.adapter.clone();
         let adapter = cli::adapter(&name)
             .ok_or_else(|| ExecutionError::Start(format!("there is no adapter {name:?}")))?;
+        scene.forget_unknown_session();
         let spec = spec(scene, prompt);
         let plan = adapter
             .plan(&spec)
@@ -74,12 +76,21 @@ impl Live {
         for (path, content) in &plan.files {
             home::write(&spec.home, &spec.home.join(path), content)?;
         }
-        scene.parts.workspace.exclude(&plan.droppings)?;
+        scene.exclude(&plan.droppings)?;
         let env = scene.environment(plan.env);
         let program = plan.argv.first().cloned().unwrap_or_default();
         if scene.cli_version.is_none() {
             scene.cli_version = Some(version(&name, &program, &env, &spec.workdir).await);
         }
+        if adapter
+            .keeps_session(&spec.home, spec.session.id())
+            .is_some()
+        {
+            // Before it is started: both may be killed before it says what its session is.
+            scene.memory.session = Some(spec.session.id().to_owned());
+            scene.remember();
+        }
+        failpoint!("agentd::session_chosen");
         let mut running = Running::start(&Launch {
             argv: &plan.argv,
             env: &env,
@@ -87,6 +98,7 @@ impl Live {
             speaks: plan.stdin != StdinPlan::Null,
         })
         .map_err(|error| ExecutionError::Start(format!("{}: {error}", program.display())))?;
+        failpoint!("agentd::cli_started");
         tracing::info!(
             execution_id = scene.execution,
             coding_cli = name,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloud_code_domain::id::Oid;
+use cloud_code_domain::workspace::WorkspaceMode;
 use tokio::sync::watch;
 
 use super::Spare;
@@ -30,6 +31,8 @@ struct State {
     spare: Option<Spare>,
     /// What the last new task began from: the next one will begin near it.
     base: Option<Oid>,
+    /// How it was made: the next one will be made so.
+    mode: WorkspaceMode,
     rests: u64,
 }
 
@@ -70,9 +73,11 @@ impl Spares {
         self.state().spare.is_some()
     }
 
-    /// A new task began from this commit.
-    pub(crate) fn began_from(&self, base: &Oid) {
-        self.state().base = Some(base.clone());
+    /// A new task began from this commit, in this mode.
+    pub(crate) fn began_from(&self, base: &Oid, mode: WorkspaceMode) {
+        let mut state = self.state();
+        state.base = Some(base.clone());
+        state.mode = mode;
     }
 
     /// Makes spares for ever.
@@ -105,7 +110,15 @@ impl Spares {
             return Ok(());
         }
         workspace.remove_spares().await?;
-        let last = self.state().base.clone();
+        let (last, mode) = {
+            let state = self.state();
+            (state.base.clone(), state.mode)
+        };
+        // A copy has a repository of its own, which no worktree of the clone turns into; and to an
+        // isolated workspace nobody else comes.
+        if mode != WorkspaceMode::Shared {
+            return Ok(());
+        }
         let Some(commit) = worth_making(workspace, last).await? else {
             return Ok(());
         };

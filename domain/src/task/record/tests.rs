@@ -149,3 +149,25 @@ fn the_attempt_is_the_one_that_runs_or_ran_last() {
         assert_eq!(task.attempt(), attempt, "{what}");
     }
 }
+
+#[test]
+fn a_later_success_clears_the_error_and_nothing_else_does() {
+    let states = [
+        (TaskState::Pending, false),
+        (TaskState::Assigned(execution(2)), false),
+        (TaskState::InProgress(execution(2)), false),
+        (TaskState::Blocked(BlockedReason::NeedsCredential), false),
+        (TaskState::Failed(FailureCause::TimedOut), false),
+        (TaskState::Cancelled(CancelledBy::Issue), false),
+        (TaskState::Publishing(execution(2)), true),
+        (TaskState::Review, true),
+        (TaskState::Completed, true),
+    ];
+    for (state, clears) in states {
+        let mut task = worked_on(TaskState::InProgress(execution(1)));
+        task.last_error = Some("the check failed".to_owned());
+        task.enter(state.clone());
+        assert_eq!(task.last_error.is_none(), clears, "{state:?}");
+        assert_eq!(task.state, state);
+    }
+}

@@ -71,27 +71,30 @@ pub(super) fn accounts(
 }
 
 fn account(section: Section<'_, '_>, ground: Ground<'_>) -> Option<AccountConfig> {
-    const KINDS: [(Provider, &str); 2] = [
-        (Provider::Anthropic, "anthropic"),
-        (Provider::Openai, "openai"),
-    ];
     const AUTHS: [(Authorisation, &str); 2] = [
         (Authorisation::ApiKey, "api_key"),
         (Authorisation::ClaudeToken, "claude_token"),
     ];
     let kind = section
-        .required("kind", "write kind = \"anthropic\" or \"openai\"")
-        .and_then(|field| field.choice(&KINDS));
+        .required(
+            "kind",
+            "write kind = \"anthropic\", \"openai\" or \"google\"",
+        )
+        .and_then(|field| field.choice(&Provider::ALL.map(|kind| (kind, kind.as_str()))));
     let auth_field = section.optional("auth");
     let auth = match &auth_field {
         Some(field) => field.choice(&AUTHS),
         None => Some(Authorisation::ApiKey),
     };
-    if let (Some(Provider::Openai), Some(Authorisation::ClaudeToken), Some(field)) =
-        (kind, auth, &auth_field)
+    if let (
+        Some(kind @ (Provider::Openai | Provider::Google)),
+        Some(Authorisation::ClaudeToken),
+        Some(field),
+    ) = (kind, auth, &auth_field)
     {
+        let kind = kind.as_str();
         field.note(
-            "a token of Claude cannot pay for an openai account",
+            format!("a token of Claude cannot pay for an account of kind {kind}"),
             "write auth = \"api_key\", or kind = \"anthropic\"",
         );
     }
@@ -131,6 +134,7 @@ fn default_url(kind: Provider) -> &'static str {
     match kind {
         Provider::Anthropic => "https://api.anthropic.com",
         Provider::Openai => "https://api.openai.com",
+        Provider::Google => "https://generativelanguage.googleapis.com",
     }
 }
 
@@ -192,7 +196,7 @@ fn adapter(section: &Section<'_, '_>) -> Option<AdapterKind> {
     if let Some((name, why)) = CANNOT.iter().find(|(name, _)| *name == text) {
         field.note(
             format!("{name} {why}"),
-            "opencode, qwen and copilot can work here, with an API key of your own",
+            "opencode, qwen, copilot and gemini can work here, with an API key of your own",
         );
         return None;
     }
@@ -215,17 +219,13 @@ fn account_of(
         return None;
     };
     let kind = account.as_ref().map(|account| account.kind);
-    let wanted = adapter.and_then(AdapterKind::provider);
-    if let (Some(kind), Some(wanted)) = (kind, wanted)
-        && kind != wanted
+    if let (Some(kind), Some(adapter)) = (kind, adapter)
+        && !adapter.providers().contains(&kind)
     {
-        let word = match wanted {
-            Provider::Anthropic => "anthropic",
-            Provider::Openai => "openai",
-        };
+        let words: Vec<&str> = adapter.providers().iter().map(|p| p.as_str()).collect();
         field.note(
             format!("account {name} is of a provider that this adapter does not speak to"),
-            format!("name an account with kind = \"{word}\""),
+            format!("name an account with kind = \"{}\"", words.join("\" or \"")),
         );
         return None;
     }
@@ -293,8 +293,9 @@ fn environment(section: &Section<'_, '_>) -> Option<BTreeMap<String, String>> {
 
 /// Whether a variable is one that holds a key, or a value has the form of one.
 fn is_secret(name: &str, value: &str) -> bool {
-    const FORMS: [&str; 7] = [
+    const FORMS: [&str; 8] = [
         "sk-",
+        "AIza",
         "ghp_",
         "gho_",
         "ghs_",

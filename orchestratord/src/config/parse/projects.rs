@@ -316,7 +316,7 @@ fn labels(section: &Section<'_, '_>) -> Option<Labels> {
 
 fn place(section: &Section<'_, '_>, ground: Ground<'_>) -> Option<Place> {
     let workspace_mode = match section.optional("workspace_mode") {
-        Some(field) => field.choice(&[(WorkspaceMode::Shared, "shared")]),
+        Some(field) => field.choice(&WorkspaceMode::ALL.map(|mode| (mode, mode.as_str()))),
         None => Some(WorkspaceMode::Shared),
     };
     let shell = |key| match section.optional(key) {

@@ -346,8 +346,9 @@ impl Client {
             Access::Read => self.limiter.read(call.resource).await,
             Access::Write => self.limiter.write(call.resource).await,
         };
-        let _place = place.map_err(Failure::closed)?;
-        match tokio::time::timeout(DEADLINE, self.exchange(call, token)).await {
+        let place = place.map_err(Failure::closed)?;
+        let answer = tokio::time::timeout(DEADLINE, self.exchange(call, token));
+        match place.call(answer).await {
             Ok(reply) => self.judge(call, reply?),
             Err(_elapsed) => Err(Failure::lost(
                 call.access,

@@ -20,6 +20,8 @@ pub struct Pace {
     pub between_writes: Duration,
     /// Reads at the same time.
     pub reads_at_once: usize,
+    /// Whoever has no answer for so long waits on without its place.
+    pub place_held: Duration,
 }
 
 impl Default for Pace {
@@ -28,6 +30,7 @@ impl Default for Pace {
         Self {
             between_writes: Duration::from_secs(1),
             reads_at_once: 8,
+            place_held: Duration::from_secs(5),
         }
     }
 }
@@ -228,6 +231,21 @@ impl Limiter {
     }
 }
 
+impl Place<'_> {
+    /// Makes the call that the place is for, to its end. The place is left when it ends, or before.
+    pub(super) async fn call<T>(self, work: impl Future<Output = T>) -> T {
+        let held = self.limiter.pace.place_held;
+        tokio::pin!(work);
+        match tokio::time::timeout(held, &mut work).await {
+            Ok(done) => done,
+            Err(_elapsed) => {
+                drop(self);
+                work.await
+            }
+        }
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if self.write {
@@ -362,11 +380,48 @@ mod tests {
         let limiter = Limiter::new(Pace {
             between_writes: Duration::ZERO,
             reads_at_once: 1,
+            ..Pace::default()
         });
         let write = limiter.write(Resource::Core).await.unwrap();
         let read = limiter.read(Resource::Core).await.unwrap();
         drop(write);
         let again = limiter.write(Resource::Core).await.unwrap();
         drop((read, again));
+    }
+    #[tokio::test]
+    async fn calls_that_are_never_answered_hold_no_other_up() {
+        let limiter = Limiter::new(Pace {
+            between_writes: Duration::ZERO,
+            reads_at_once: 1,
+            place_held: Duration::ZERO,
+        });
+        let hangs = async |read: bool| {
+            let place = if read {
+                limiter.read(Resource::Core).await
+            } else {
+                limiter.write(Resource::Core).await
+            };
+            place.unwrap().call(std::future::pending::<()>()).await;
+        };
+        let others = async {
+            let read = limiter
+                .read(Resource::Core)
+                .await
+                .unwrap()
+                .call(async { 1 });
+            let write = limiter
+                .write(Resource::Core)
+                .await
+                .unwrap()
+                .call(async { 2 });
+            (read.await, write.await)
+        };
+        let answered = tokio::select! {
+            biased;
+            () = hangs(true) => None,
+            () = hangs(false) => None,
+            answered = others => Some(answered),
+        };
+        assert_eq!(answered, Some((1, 2)));
     }
 }

@@ -8,7 +8,7 @@ use cloud_code_domain::id::{AccountName, ExecutionId};
 use cloud_code_domain::limit::{Amount, Level, Measure};
 use cloud_code_domain::task::{Task, TaskEvent};
 
-use crate::engine::input::{CallRefusal, Reply};
+use crate::engine::input::{Answer, CallRefusal, Reply};
 use crate::engine::world::World;
 use crate::store::{Reservation, SpendRow};
 
@@ -216,7 +216,11 @@ impl World {
 
     /// Counts the calls of an execution that failed one after the other. Its coding CLI may not say
     /// that it tries again and again, and each answer looks like a sign of life.
-    pub(super) fn note_answer(&mut self, id: &ExecutionId, answered: bool) {
+    pub(super) fn note_answer(&mut self, id: &ExecutionId, answer: Answer) {
+        if let Some(account) = self.account_of(id) {
+            self.note_provider(&account, answer != Answer::None);
+        }
+        let answered = answer == Answer::Whole;
         let running = self
             .executions
             .get(id)
@@ -233,6 +237,23 @@ impl World {
             let detail = "its model calls fail one after the other";
             self.record(EventActor::Engine, subject, "retry_storm", detail);
             self.stop(id, StopReason::RetryStorm);
+        }
+    }
+
+    /// A provider that answers nobody is nobody's fault: its account is parked for a while.
+    fn note_provider(&mut self, account: &AccountName, answered: bool) {
+        if answered {
+            self.unanswered.remove(account);
+            return;
+        }
+        // What was called before it was parked says nothing new.
+        if self.parking(account).is_some() {
+            return;
+        }
+        let (now, jitter) = (self.now, self.random.fraction());
+        let unanswered = self.unanswered.entry(account.clone()).or_default();
+        if let Some(parking) = unanswered.failed(now, jitter) {
+            self.park_account(account, parking);
         }
     }
 
@@ -269,12 +290,16 @@ impl World {
     pub(super) fn park_account(&mut self, name: &AccountName, parking: Parking) -> Reply {
         let now = self.now;
         let reason = match &parking {
-            Parking::UsageLimit { .. } => StopReason::AccountParked,
+            Parking::UsageLimit { .. } | Parking::NoAnswer { .. } => StopReason::AccountParked,
             Parking::LogInAgain => StopReason::Authentication,
         };
         let (kind, detail) = match &parking {
             Parking::UsageLimit { until } => ("parked", format!("until {}", until.0)),
             Parking::LogInAgain => ("log_in_again", "the provider refused its secret".to_owned()),
+            Parking::NoAnswer { until } => {
+                let detail = format!("the provider gives no answer; until {}", until.0);
+                ("parked", detail)
+            }
         };
         let account = self
             .accounts

@@ -26,6 +26,9 @@ fn is_past(then: Timestamp, now: Timestamp, time: Duration) -> bool {
 impl World {
     pub(super) fn hello(&mut self, agent: &AgentId, hello: Hello) -> Reply {
         let now = self.now;
+        if self.is_over(agent, &hello.worktrees) {
+            return Reply::NotWanted;
+        }
         let Some(record) = self.agents.get(agent) else {
             return Reply::NotWanted;
         };
@@ -60,6 +63,7 @@ impl World {
         live.version = hello.version;
         live.busy = hello.execution;
         live.cleaning.extend(stale);
+        self.no_longer_awaited(agent);
         Reply::Committed { seq }
     }
 

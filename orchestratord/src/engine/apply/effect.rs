@@ -35,6 +35,15 @@ impl World {
         Reply::Make(Box::new((started, facts)))
     }
 
+    /// The project that an effect is for, where its task is known.
+    pub(crate) fn project_of(&self, effect: &Effect) -> Option<ProjectName> {
+        if let Effect::Inspect { project, .. } = effect {
+            return Some(project.clone());
+        }
+        let task = effect.task().and_then(|task| self.tasks.get(task));
+        task.map(|task| task.project.clone())
+    }
+
     fn facts(&self, effect: &Effect) -> Facts {
         let mut facts = Facts {
             task: effect.task().and_then(|task| self.tasks.get(task)).cloned(),
@@ -79,6 +88,16 @@ impl World {
         self.changes.effects.insert(key.to_owned());
         if let Some(task) = record.effect.task() {
             self.changes.tasks.insert(task.clone());
+        }
+        // What is put off stands in the project's warning.
+        let put_off = self
+            .effects
+            .get(key)
+            .and_then(|kept| kept.last_error.as_ref());
+        if put_off != record.last_error.as_ref()
+            && let Some(project) = self.project_of(&record.effect)
+        {
+            self.changes.projects.insert(project);
         }
         match outcome {
             Outcome::Done(done) => self.effect_done(&record.effect, done),

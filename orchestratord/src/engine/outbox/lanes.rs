@@ -76,20 +76,19 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Takes what is due and has room, the longest due first, and says when the next becomes due.
+    /// Takes what is due and has room, the longest due first, and says when the next becomes due. What
+    /// waits for an agent is due when the agent is back: no clock says when.
     pub(super) fn take(
         &mut self,
         world: &World,
         now: Timestamp,
     ) -> (Vec<String>, Option<Timestamp>) {
-        let project = |record: &EffectRecord| {
-            if let Effect::Inspect { project, .. } = &record.effect {
-                return Some(project.clone());
-            }
-            let task = record.effect.task().and_then(|task| world.tasks.get(task));
-            task.map(|task| task.project.clone())
-        };
-        self.take_from(world.effects.iter(), project, now)
+        let project = |record: &EffectRecord| world.project_of(&record.effect);
+        let effects = world
+            .effects
+            .iter()
+            .filter(|(_, record)| world.awaited(&record.effect).is_none());
+        self.take_from(effects, project, now)
     }
 
     fn take_from<'a>(

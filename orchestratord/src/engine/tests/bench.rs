@@ -179,6 +179,12 @@ impl Bench {
         Self::over(dir, clock, recorder, changes).await
     }
 
+    /// As [`Self::killed`], and started with another configuration.
+    pub(super) async fn configured(mut self, changes: Changes) -> Self {
+        self.changes = changes;
+        self.killed().await
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         Timestamp(self.clock.load(Ordering::SeqCst))
     }

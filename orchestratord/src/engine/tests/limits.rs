@@ -25,7 +25,7 @@ async fn call(bench: &Bench, execution: &ExecutionId, cost: u64, tokens: u64) {
             cost: MicroUsd(cost),
             tokens: Tokens(tokens),
         },
-        answered: true,
+        answer: Answer::Whole,
     };
     bench.engine.send(settled).await.unwrap();
 }
@@ -129,6 +129,9 @@ async fn a_days_limit_holds_a_project_back_until_a_grant_or_the_next_day() {
 #[tokio::test]
 async fn calls_that_fail_one_after_the_other_end_the_turn_and_are_no_fault_of_the_task() {
     let bench = Bench::start().await;
+    let task = bench.new_task("Thought").await;
+    let other = bench.assigned(&task).await;
+    bench.fails(&other, FailureCause::TimedOut).await;
     let task = bench.new_task("Think").await;
     let execution = bench.assigned(&task).await;
     let failed = async |answered| {
@@ -138,18 +141,35 @@ async fn calls_that_fail_one_after_the_other_end_the_turn_and_are_no_fault_of_th
             call,
             usage: Usage::default(),
             came_to: Amount::default(),
-            answered,
+            answer: if answered {
+                Answer::Whole
+            } else {
+                Answer::None
+            },
         };
         bench.engine.send(settled).await.unwrap();
         Ok::<_, CallRefusal>(())
     };
+    // Others that spend from the account are answered: it is not the provider.
+    let answered_to_others = async || {
+        let settled = Input::CallSettled {
+            execution: other.clone(),
+            call: 1,
+            usage: Usage::default(),
+            came_to: Amount::default(),
+            answer: Answer::Whole,
+        };
+        bench.engine.send(settled).await.unwrap();
+    };
     // An answer in between is progress.
     for _ in 0..20 {
         failed(false).await.unwrap();
+        answered_to_others().await;
     }
     failed(true).await.unwrap();
     for _ in 0..21 {
         failed(false).await.unwrap();
+        answered_to_others().await;
     }
     assert_eq!(failed(false).await, Err(CallRefusal::RetryStorm));
     let orders = bench.orders().await;

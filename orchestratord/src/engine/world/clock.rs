@@ -48,7 +48,8 @@ impl World {
             }
         }
         for (name, account) in &mut self.accounts {
-            if let Some(Parking::UsageLimit { until }) = &mut account.parking
+            if let Some(Parking::UsageLimit { until } | Parking::NoAnswer { until }) =
+                &mut account.parking
                 && *until > now
             {
                 *until = end(*until);

@@ -94,6 +94,7 @@ impl World {
             warning: String::new(),
             fleet_trouble: None,
             failing: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             again: Again::default(),
             troubles: BTreeMap::new(),
             now,

@@ -57,6 +57,7 @@ fn spec() -> WorkstationSpec {
         agentd: "/nowhere".into(),
         socket_dir: "/nowhere".into(),
         ca_bundle: None,
+        isolated: false,
     }
 }
 

@@ -16,6 +16,7 @@ fn spec() -> WorkstationSpec {
         agentd: "/usr/lib/cloud-code/agentd".into(),
         socket_dir: "/var/lib/cloud-code/sockets/acme-app.backend-1".into(),
         ca_bundle: None,
+        isolated: false,
     }
 }
 
@@ -43,6 +44,23 @@ fn golden(spec: &WorkstationSpec) -> Value {
 fn a_container_is_made_exactly_so() {
     let shown = serde_json::to_string_pretty(&golden(&spec())).unwrap();
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn an_isolated_container_has_a_workspace_and_neither_tools_nor_cache() {
+    let mut isolated = spec();
+    isolated.isolated = true;
+    let (made, shared) = (golden(&isolated), golden(&spec()));
+    let text = made.to_string();
+    assert!(!text.contains("tools") && !text.contains("cache"), "{text}");
+    let volumes = made["HostConfig"]["Mounts"].as_array().unwrap().iter();
+    let volumes: Vec<_> = volumes.filter(|mount| mount["Type"] == "volume").collect();
+    assert_eq!(volumes.len(), 1);
+    assert_eq!(volumes[0]["Target"], "/workspace");
+    let mut hosts = (made["HostConfig"].clone(), shared["HostConfig"].clone());
+    hosts.0["Mounts"] = Value::Null;
+    hosts.1["Mounts"] = Value::Null;
+    assert_eq!(hosts.0, hosts.1, "and is confined as any other");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The one place of the process runtime that starts a program.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -14,8 +15,8 @@ pub(super) struct Plan<'a> {
     pub(super) socket: &'a Path,
     pub(super) workspace: &'a Path,
     pub(super) credentials: &'a Path,
-    pub(super) tools: &'a Path,
-    pub(super) cache: &'a Path,
+    pub(super) tools: Option<&'a Path>,
+    pub(super) cache: Option<&'a Path>,
     pub(super) home: &'a Path,
     pub(super) log: File,
 }
@@ -38,10 +39,16 @@ pub(super) fn agentd(plan: &Plan<'_>) -> io::Result<Child> {
         .arg(plan.workspace)
         .arg("--credentials")
         .arg(plan.credentials)
-        .arg("--tools")
-        .arg(plan.tools)
-        .arg("--cache")
-        .arg(plan.cache)
+        .args(
+            plan.tools
+                .iter()
+                .flat_map(|tools| [OsStr::new("--tools"), tools.as_os_str()]),
+        )
+        .args(
+            plan.cache
+                .iter()
+                .flat_map(|cache| [OsStr::new("--cache"), cache.as_os_str()]),
+        )
         .env_clear()
         .env("PATH", path)
         .env("HOME", plan.home)

@@ -37,6 +37,7 @@ impl Bench {
             agentd: self.dir.path().join("agentd"),
             socket_dir: self.dir.path().join("sockets"),
             ca_bundle: None,
+            isolated: false,
         }
     }
 
@@ -127,6 +128,31 @@ async fn agentd_leads_a_session_of_its_own_and_inherits_nothing() {
         );
     }
     runtime.purge(&spec.agent).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_isolated_workstation_has_neither_tools_nor_cache_and_goes_whole() {
+    // Package caches are read-only on purpose.
+    let bench = Bench::new(
+        "mkdir -p \"$4/locked/deep\"; touch \"$4/locked/deep/x\"; ln -s / \"$4/root\"
+chmod 500 \"$4/locked/deep\" \"$4/locked\"; echo \"$@\" >\"$4/arguments\"; sleep 600 & wait",
+    );
+    let mut spec = bench.spec();
+    spec.isolated = true;
+    let runtime = bench.runtime();
+    runtime.start(&spec).await.unwrap();
+    let said = bench.workspace().join("arguments");
+    let read = || fs::read_to_string(&said).unwrap_or_default();
+    wait_for("arguments", || read().ends_with('\n')).await;
+    assert!(
+        !read().contains("--tools") && !read().contains("--cache"),
+        "{}",
+        read()
+    );
+    let home = bench.workspace().parent().unwrap().to_owned();
+    assert!(!home.join("tools").exists() && !home.join("cache").exists());
+    runtime.purge(&spec.agent).await.unwrap();
+    assert!(!home.exists());
 }
 
 #[tokio::test]

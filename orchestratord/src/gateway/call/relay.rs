@@ -112,7 +112,7 @@ impl Call {
 
     async fn run(&self, mut agent: Agent) {
         let meter = &self.door.gateway.meter;
-        if !self.outgoing.endpoint.is_paid() {
+        if !self.outgoing.target.endpoint.is_paid() {
             self.exchange_while_awaited(&mut agent).await;
             return;
         }
@@ -142,7 +142,7 @@ impl Call {
     }
 
     async fn exchange(&self, agent: &mut Agent) -> Charge {
-        let provider = self.outgoing.endpoint.provider();
+        let provider = self.outgoing.target.endpoint.provider();
         let upstreams = &self.door.gateway.upstreams;
         let Some(upstream) = upstreams.of(&self.lease.account, provider) else {
             let gone = TurnedAway::WrongAccount(self.lease.account.to_string());
@@ -175,7 +175,7 @@ impl Call {
         let head = headers::to_agent(answer.headers());
         failpoint!("gw::first_byte");
         agent.give(Head::Stream(answer.status(), head));
-        let mut reader = UsageReader::new(self.outgoing.endpoint, streamed);
+        let mut reader = UsageReader::new(self.outgoing.target.endpoint, streamed);
         while let Ok(piece) = timeout(IDLE, answer.chunk()).await {
             match piece {
                 Ok(Some(bytes)) => {
@@ -233,6 +233,8 @@ impl Call {
         let error = serde_json::from_slice(&body).unwrap_or_default();
         let charge = if took_it(status, &error) {
             self.unknown(None)
+        } else if is_about_the_call(status) {
+            self.charge(Usage::default(), Basis::Refused)
         } else {
             self.nothing()
         };
@@ -256,13 +258,13 @@ impl Call {
     }
 
     fn refused(&self, refusal: Refusal) -> Response {
-        TurnedAway::Refused(refusal).answer(self.outgoing.endpoint.provider())
+        TurnedAway::Refused(refusal).answer(self.outgoing.target.endpoint.provider())
     }
 
     fn turn_away(&self, agent: &mut Agent, why: &TurnedAway, charge: Charge) -> Charge {
         let (name, model) = (&self.door.agent, &self.ceiling.model);
         tracing::info!(agent = %name, model, %why, "a model call failed");
-        let provider = self.outgoing.endpoint.provider();
+        let provider = self.outgoing.target.endpoint.provider();
         agent.give(Head::Whole(why.answer(provider)));
         charge
     }
@@ -336,7 +338,14 @@ fn streamed(headers: &HeaderMap) -> Option<bool> {
 /// done. Anything else comes from a box on the way, which does not know.
 fn took_it(status: StatusCode, error: &serde_json::Value) -> bool {
     let refused = status == StatusCode::SERVICE_UNAVAILABLE || status.as_u16() == OVERLOADED;
-    status.is_server_error() && !refused && !error["error"].is_object()
+    let stated = verdict::error_of(error).is_some_and(serde_json::Value::is_object);
+    status.is_server_error() && !refused && !stated
+}
+
+/// Whether a provider refused a call for what is in it: the provider itself is well.
+fn is_about_the_call(status: StatusCode) -> bool {
+    let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !passes.contains(&status)
 }
 
 /// The first bytes of an error; whatever arrived where it broke off.

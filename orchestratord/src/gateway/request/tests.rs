@@ -1,9 +1,18 @@
+mod google;
+
+use cloud_code_domain::account::Provider;
 use serde_json::{Value, json};
 
 use super::*;
 
+/// The target of an endpoint; Google's path names the model.
+fn target(endpoint: Endpoint) -> Target {
+    let model = (endpoint.provider() == Provider::Google).then(|| "m".to_owned());
+    Target { endpoint, model }
+}
+
 fn prepared(endpoint: Endpoint, body: &Value) -> Prepared {
-    Prepared::new(endpoint, body.to_string().as_bytes()).unwrap()
+    Prepared::new(&target(endpoint), body.to_string().as_bytes()).unwrap()
 }
 
 fn sent(endpoint: Endpoint, body: &Value) -> Value {
@@ -203,7 +212,7 @@ fn what_is_no_request_goes_nowhere() {
         &long,
     ] {
         assert!(
-            Prepared::new(Endpoint::Messages, body.as_bytes()).is_err(),
+            Prepared::new(&target(Endpoint::Messages), body.as_bytes()).is_err(),
             "{body}"
         );
     }

@@ -19,7 +19,7 @@ const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"m
 const END: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":20}}\
     \n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
-fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response {
+pub(super) fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut answer = Response::new(body.into());
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     let headers = answer.headers_mut();
@@ -28,11 +28,15 @@ fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response {
     answer
 }
 
-fn events(body: impl Into<Body>) -> Response {
+pub(super) fn events(body: impl Into<Body>) -> Response {
     answer(200, "text/event-stream", body)
 }
 
-fn error(status: u16, header: Option<(&'static str, &'static str)>, body: &str) -> Response {
+pub(super) fn error(
+    status: u16,
+    header: Option<(&'static str, &'static str)>,
+    body: &str,
+) -> Response {
     let mut answer = answer(status, "application/json", body.to_owned());
     if let Some((name, value)) = header {
         let headers = answer.headers_mut();
@@ -216,8 +220,8 @@ async fn an_error_is_passed_on_and_costs_what_is_known_of_it() {
         (503, "<html>", Basis::Nothing),
         (502, "<html>", Basis::Ceiling),
         (504, "", Basis::Ceiling),
-        (400, stated, Basis::Nothing),
-        (404, stated, Basis::Nothing),
+        (400, stated, Basis::Refused),
+        (404, stated, Basis::Refused),
     ];
     for (status, body, basis) in cases {
         let (world, _model) = anthropic(move || error(status, None, body)).await;

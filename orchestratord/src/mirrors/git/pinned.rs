@@ -35,7 +35,7 @@ const PINNED: &[(&str, &str)] = &[
     ("protocol.allow", "never"),
     ("http.followRedirects", "false"),
     ("http.lowSpeedLimit", "500"),
-    ("http.lowSpeedTime", "60"),
+    ("http.lowSpeedTime", "30"),
     ("transfer.bundleURI", "false"),
     ("transfer.credentialsInUrl", "die"),
     ("submodule.recurse", "false"),

@@ -1,6 +1,6 @@
 //! What is spent from and for: accounts and projects, with what they have spent today.
 
-use cloud_code_domain::account::{Authorisation, Parking, Provider};
+use cloud_code_domain::account::{Authorisation, Parking};
 use cloud_code_domain::id::AccountName;
 use cloud_code_proto::v1;
 
@@ -12,11 +12,14 @@ use crate::engine::World;
 #[must_use]
 pub fn account(world: &World, name: &AccountName) -> v1::Account {
     let config = world.config.accounts.get(name);
-    let (parking, until) = match world.parking(name) {
-        None => ("", None),
-        Some(Parking::UsageLimit { until }) => ("usage_limit", Some(until.0)),
-        Some(Parking::LogInAgain) => ("log_in_again", None),
+    let parked = world.parking(name);
+    let parking = match parked {
+        None => "",
+        Some(Parking::UsageLimit { .. }) => "usage_limit",
+        Some(Parking::NoAnswer { .. }) => "no_answer",
+        Some(Parking::LogInAgain) => "log_in_again",
     };
+    let until = parked.and_then(Parking::until).map(|until| until.0);
     let today = world.now.day();
     let rows = world
         .spend
@@ -24,12 +27,7 @@ pub fn account(world: &World, name: &AccountName) -> v1::Account {
         .filter(|row| row.day == today && row.account == *name);
     v1::Account {
         name: name.to_string(),
-        kind: config
-            .map_or("", |config| match config.kind {
-                Provider::Anthropic => "anthropic",
-                Provider::Openai => "openai",
-            })
-            .into(),
+        kind: config.map_or("", |config| config.kind.as_str()).into(),
         auth: config
             .map_or("", |config| match config.auth {
                 Authorisation::ApiKey => "api_key",
@@ -44,6 +42,14 @@ pub fn account(world: &World, name: &AccountName) -> v1::Account {
     }
 }
 
+/// Why something of a project that no task's state waits for is put off: a comment, a merge.
+fn put_off(world: &World, config: &ProjectConfig) -> Option<String> {
+    world.effects.values().find_map(|record| {
+        let why = record.last_error.as_ref()?;
+        (world.project_of(&record.effect)? == config.name).then(|| why.clone())
+    })
+}
+
 /// A project.
 #[must_use]
 pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
@@ -54,6 +60,7 @@ pub fn project(world: &World, config: &ProjectConfig) -> v1::Project {
         .take_while(|(key, _)| key.starts_with(&inspect))
         .find_map(|(_, record)| record.last_error.clone())
         .or_else(|| world.troubles.get(&config.name).cloned())
+        .or_else(|| put_off(world, config))
         .unwrap_or_default();
     let today = world.spent_today(&config.name);
     v1::Project {

@@ -34,10 +34,9 @@ pub fn approval(world: &World, request: &CredentialRequest) -> v1::Approval {
         policy,
         secret_known: known,
         on_approve: format!(
-            "the secret goes to {} as ${} until task {} ends; the agent goes on",
+            "the secret goes to {} as ${} until the task ends; the agent goes on",
             request.agent,
             request.kind.env_name(),
-            request.id.task
         ),
         on_deny: "the agent is told your note and goes on without it".into(),
         asked_at_ms: request.asked_at.0,
