@@ -48,6 +48,11 @@ fn trials(directory: Option<&Path>) -> Vec<Trial> {
             whole::makes_a_change(cli, Path::new(PROGRAMS)).await
         })
     });
+    let claude_code = CodingCli::claude_code(directory);
+    let name = "claude_code_begins_a_session_that_never_was";
+    let never_was = trial(name.to_owned(), demand, look(), async move |()| {
+        whole::begins_what_never_was(claude_code, Path::new(PROGRAMS)).await
+    });
     let openai = Provider::Openai;
     let limits = [
         (
@@ -80,7 +85,11 @@ fn trials(directory: Option<&Path>) -> Vec<Trial> {
             limit::is_slept_through(clis, each, Path::new(PROGRAMS)).await
         })
     });
-    cases.chain(wholes).chain(limits).collect()
+    cases
+        .chain(wholes)
+        .chain([never_was])
+        .chain(limits)
+        .collect()
 }
 
 /// Why there are no coding CLIs to test with.

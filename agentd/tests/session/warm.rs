@@ -23,6 +23,8 @@ while IFS= read -r line; do
       say '{{"type":"result","subtype":"error_during_execution","is_error":true,"terminal_reason":"aborted_tools"}}'
       ;;
     *)
+      mkdir -p "$HOME/.claude/projects/tree"
+      echo '{{"type":"user"}}' >> "$HOME/.claude/projects/tree/s-1.jsonl"
       say '{{"type":"system","subtype":"init","session_id":"s-1","model":"m"}}'
       turn "$line"
       ;;

@@ -46,7 +46,7 @@ impl World {
 
     /// What the changes since the last commit mean for the daemon.
     pub(super) fn update(&mut self, agents: &BTreeSet<AgentId>) -> Update {
-        let connected = |agent| self.live.get(agent).is_some_and(|live| live.connected);
+        let connected = |agent: &AgentId| self.live.get(agent).is_some_and(|live| live.connected);
         let to_be_looked_at = |agent: &Agent| {
             !connected(&agent.id) || matches!(agent.state, AgentState::Recreating(_))
         };

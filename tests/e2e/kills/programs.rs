@@ -47,10 +47,11 @@ pub(super) async fn in_the_middle_with(seats: u32, agents: &str) -> Result<(Clus
             waits,
         )
         .await?;
+    // The coding CLI has told, and remembers that it has: the fourth step is the next one.
     until("the middle of the turn", || {
-        let worktree = cluster.worktree(&task)?;
-        let report = fs::read_to_string(worktree.join(".cloud-code/reporting.yaml")).ok()?;
-        report.contains("Waiting").then_some(())
+        let home = cluster.worktree(&task)?.with_file_name("home");
+        let session = fs::read_to_string(home.join(".scripted.json")).ok()?;
+        session.contains(r#""next":3,"#).then_some(())
     })
     .await?;
     Ok((cluster, task))

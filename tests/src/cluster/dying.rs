@@ -26,7 +26,7 @@ impl Cluster {
         let real = bin.join("agentd.real");
         fs::create_dir_all(&real)?;
         fs::rename(bin.join("agentd"), real.join("agentd"))?;
-        // Of several that start at once the link makes one the victim, and says which in the same moment.
+        // Of several that start at once the link makes one the victim.
         let script = format!(
             "#!/bin/sh\nif ln -s $$ {root}/victim 2>/dev/null; then\n\
              export FAILPOINTS='{failpoint}'\nfi\n\
@@ -35,8 +35,10 @@ impl Cluster {
         fs::write(bin.join("agentd.new"), script)?;
         fs::set_permissions(bin.join("agentd.new"), fs::Permissions::from_mode(0o755))?;
         fs::rename(bin.join("agentd.new"), bin.join("agentd"))?;
+        // Not one that has started since: it may be the victim.
+        let before = format!("{root}/bin/agentd ");
         for (pid, line) in self.processes() {
-            if line.contains("bin/agentd") && self.victim() != Some(pid.as_raw()) {
+            if line.starts_with(&before) {
                 // Whoever has ended by itself starts again as well.
                 let _ended = kill(pid, Signal::SIGKILL);
             }

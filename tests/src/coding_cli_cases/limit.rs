@@ -6,10 +6,10 @@
 //!            reset ─▶ sessions go on: the second step, and nothing of the first
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use cloud_code_domain::account::Provider;
 use cloud_code_proto::v1;
 
 use crate::cluster::{Cluster, Setting};
@@ -75,7 +75,6 @@ pub async fn is_slept_through(clis: Vec<CodingCli>, each: usize, binary: &Path) 
 async fn installed(clis: &[CodingCli], binary: &Path) -> Result<Cluster> {
     let setting = Setting {
         agents: "allow_unconfined = true".into(),
-        account: "patience_seconds = 1".into(),
         running: 6,
         rest: configured(clis),
         ..Setting::default()
@@ -172,29 +171,24 @@ fn goes_on(title: &str, before: &[Request], after: &[Request]) -> Result<()> {
 }
 
 fn configured(clis: &[CodingCli]) -> String {
-    let mut text = r#"
-[accounts.other]
-kind = "openai"
+    let mut text = String::new();
+    let providers: BTreeSet<&str> = clis.iter().map(|cli| cli.provider.as_str()).collect();
+    for kind in providers {
+        text.push_str(&format!(
+            r#"
+[accounts.{kind}]
+kind = "{kind}"
 patience_seconds = 1
-base_url = "{model}"
-secret_file = "{root}/provider.key"
-
-[accounts.google]
-kind = "google"
-patience_seconds = 1
-base_url = "{model}"
-secret_file = "{root}/provider.key"
+base_url = "{{model}}"
+secret_file = "{{root}}/provider.key"
 "#
-    .to_owned();
+        ));
+    }
     for cli in clis {
         let CodingCli {
             adapter, command, ..
         } = cli;
-        let account = match cli.provider {
-            Provider::Anthropic => "scripted",
-            Provider::Openai => "other",
-            Provider::Google => "google",
-        };
+        let account = cli.provider.as_str();
         let model = cli.model.as_deref().unwrap_or("claude-sonnet-4-5");
         text.push_str(&format!(
             r#"

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use cloud_code_proto::v1;
 
 use crate::canary::Canary;
 use crate::cluster::{Cluster, PROVIDER_KEY, Setting};
@@ -16,24 +17,9 @@ use crate::sample;
 /// # Errors
 /// If it makes no change, or its calls do not go through the gateway.
 pub async fn makes_a_change(cli: CodingCli, binary: &Path) -> Result<()> {
-    let setting = Setting {
-        agents: "allow_unconfined = true".into(),
-        rest: configured(&cli),
-        ..Setting::default()
-    };
-    let cluster = Cluster::prepared(&binary.to_string_lossy(), setting, |root| {
-        sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])
-    })
-    .await?;
-    cluster.model().play(Script::edit());
-    let operator = cluster.operator()?;
-    let task = operator
-        .new_task("sample", "Greet", "Make a greeting.")
-        .await?;
-    cluster.task_in(&task, "review").await?;
-    let detail = operator.task(&task).await?;
-    let greets = detail.diff.contains("+hello from the scripted model");
-    ensure!(greets, "{}", detail.diff);
+    let cluster = installed(&cli, binary).await?;
+    let task = filed(&cluster).await?;
+    let detail = reviewed(&cluster, &task).await?;
     let spent = detail.task.map_or(0, |task| task.cost_micro_usd);
     ensure!(spent > 0, "its calls were not counted");
     let calls = cluster.model().calls();
@@ -47,11 +33,59 @@ pub async fn makes_a_change(cli: CodingCli, binary: &Path) -> Result<()> {
     Ok(())
 }
 
+/// agentd dies when it has started the program and has given it no prompt: there is a session's id, and
+/// no session to resume. It is begun, and not asked for.
+///
+/// # Errors
+/// If it is asked for, or makes no change.
+pub async fn begins_what_never_was(cli: CodingCli, binary: &Path) -> Result<()> {
+    let cluster = installed(&cli, binary).await?;
+    cluster.arm_agentd("agentd::cli_started=return")?;
+    let task = filed(&cluster).await?;
+    cluster.agentd_dies().await?;
+    let detail = reviewed(&cluster, &task).await?;
+    let ends = detail.executions.iter().map(|one| one.state.as_str());
+    let ends: Vec<&str> = ends.collect();
+    ensure!(ends == ["failed", "succeeded"], "{ends:?}");
+    Ok(())
+}
+
+async fn installed(cli: &CodingCli, binary: &Path) -> Result<Cluster> {
+    let setting = Setting {
+        agents: "allow_unconfined = true".into(),
+        seats: 1,
+        rest: configured(cli),
+        ..Setting::default()
+    };
+    let cluster = Cluster::prepared(&binary.to_string_lossy(), setting, |root| {
+        sample::bare_repository(&root.join("sample.git"), &[("README.md", "# Sample\n")])
+    })
+    .await?;
+    cluster.model().play(Script::edit());
+    Ok(cluster)
+}
+
+async fn filed(cluster: &Cluster) -> Result<String> {
+    let operator = cluster.operator()?;
+    operator
+        .new_task("sample", "Greet", "Make a greeting.")
+        .await
+}
+
+/// All of the task when its change waits for review.
+async fn reviewed(cluster: &Cluster, task: &str) -> Result<v1::TaskDetail> {
+    cluster.task_in(task, "review").await?;
+    let detail = cluster.operator()?.task(task).await?;
+    let greets = detail.diff.contains("+hello from the scripted model");
+    ensure!(greets, "{}", detail.diff);
+    Ok(detail)
+}
+
 fn configured(cli: &CodingCli) -> String {
     let CodingCli {
         adapter, command, ..
     } = cli;
-    let model = cli.model.clone().unwrap_or_default();
+    let model = cli.model.as_deref().unwrap_or("claude-sonnet-4-5");
     let kind = cli.provider.as_str();
     format!(
         r#"

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
+use cloud_code_proto::v1;
 use nix::sys::signal::Signal;
 
 use super::random::Random;
+use crate::cluster::PATIENCE;
 use crate::forge::Forge;
 use crate::model::ModelServer;
 use crate::operator::Operator;
@@ -92,21 +94,17 @@ pub(super) trait Installation {
 
     /// Waits until the task is in this state.
     async fn task_in(&self, task: &str, state: &str) -> Result<()> {
-        let is = |task: &cloud_code_proto::v1::Task| task.state == state;
-        let patience = crate::cluster::PATIENCE;
-        self.operator()?.wait_for(task, state, patience, is).await?;
-        Ok(())
+        let is = |task: &v1::Task| task.state == state;
+        let operator = self.operator()?;
+        operator.wait_for(task, state, PATIENCE, is).await.map(drop)
     }
 
     /// The task of an issue; its id.
     async fn task_of(&self, issue: u64) -> Result<String> {
         let tasks = self.operator()?.tasks().await?;
-        let mut ids = tasks
-            .into_iter()
-            .filter(|task| task.issue_number == Some(issue))
-            .map(|task| task.id);
-        let id = ids.next();
-        ensure!(id.is_some(), "issue #{issue} has no task");
-        Ok(id.unwrap_or_default())
+        let of_issue = |task: &v1::Task| task.issue_number == Some(issue);
+        let task = tasks.into_iter().find(of_issue);
+        let task = task.with_context(|| format!("issue #{issue} has no task"))?;
+        Ok(task.id)
     }
 }

@@ -117,17 +117,21 @@ impl Hostile {
     }
 
     async fn assigned(&mut self) -> Result<v1::Assign> {
-        self.ordered("assignment", |order| match order {
-            Down::Assign(assign) => Some(assign),
-            _other => None,
+        self.ordered("assignment", |order| {
+            let Down::Assign(assign) = order else {
+                return None;
+            };
+            Some(assign)
         })
         .await
     }
 
     async fn asked_for_its_result(&mut self) -> Result<v1::RequestResult> {
-        self.ordered("request for a result", |order| match order {
-            Down::RequestResult(request) => Some(request),
-            _other => None,
+        self.ordered("request for a result", |order| {
+            let Down::RequestResult(request) = order else {
+                return None;
+            };
+            Some(request)
         })
         .await
     }
