@@ -52,7 +52,7 @@ use desk::Desk;
 
 /// Inputs that wait for the engine at most; more wait at their senders.
 const QUEUE: usize = 4_096;
-/// Inputs that are committed together at most. What many of them change is written once: with a
+/// With so many inputs a group takes no more. What many of them change is written once: with a
 /// thousand agents that is a quarter of what four groups would write.
 const GROUP: usize = 1_024;
 /// Updates that a slow watcher may lag behind before it has to begin anew.
@@ -270,6 +270,12 @@ struct Group {
     reads: Vec<Read>,
 }
 
+impl Group {
+    fn len(&self) -> usize {
+        self.inputs.saturating_add(self.reads.len())
+    }
+}
+
 type Replies = Vec<(oneshot::Sender<Vec<Reply>>, Vec<Reply>)>;
 
 /// The engine's thread.
@@ -318,7 +324,7 @@ impl Writer {
                     Mail::Read(read) => group.reads.push(read),
                     Mail::Stop => stop = true,
                 }
-                next = (group.inputs < GROUP && !stop)
+                next = (group.len() < GROUP && !stop)
                     .then(|| inbox.try_recv().ok())
                     .flatten();
             }

@@ -31,6 +31,7 @@ pub mod notify;
 pub mod operator;
 pub mod outside;
 pub mod ports;
+mod program;
 pub mod pull_requests;
 pub mod sessions;
 pub mod store;

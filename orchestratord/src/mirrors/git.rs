@@ -28,6 +28,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::remote::Remote;
+use crate::program;
 
 /// Why a call of git has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +184,7 @@ pub(crate) struct Output {
 /// The git program and what of our own environment it may see.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
+    program: PathBuf,
     path: OsString,
     network: Vec<(OsString, OsString)>,
 }
@@ -190,8 +192,10 @@ pub(crate) struct Git {
 impl Git {
     /// The git on the search path of this process.
     pub(crate) fn new() -> Self {
+        let path = pinned::search_path(std::env::var_os("PATH"));
         Self {
-            path: pinned::search_path(std::env::var_os("PATH")),
+            program: program::find("git", &path),
+            path,
             network: pinned::network_settings(|name| std::env::var_os(name)),
         }
     }
@@ -234,7 +238,7 @@ impl Git {
 
     fn spawn(&self, call: &Call<'_>, stdin: Stdio) -> Result<Running, GitError> {
         let command = call.name();
-        let mut process = Command::new("git");
+        let mut process = Command::new(&self.program);
         process
             .env_clear()
             .envs(pinned::environment(call.git_dir, &self.path))

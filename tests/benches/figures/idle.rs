@@ -79,7 +79,8 @@ fn number(file: &Path, name: &str) -> Result<u64> {
     Ok(value.with_context(|| format!("no {name}"))?.parse()?)
 }
 
-/// How often each thread of a process went to sleep by itself.
+/// How often each thread of a process went to sleep by itself: to wait for its clock or for what comes
+/// in, and in the kernel for a lock or a page as well, of which a loaded machine makes more.
 fn switches(pid: Pid) -> Result<BTreeMap<PathBuf, u64>> {
     let mut switches = BTreeMap::new();
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {

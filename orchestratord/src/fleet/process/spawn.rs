@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::program;
+
 /// What agentd is started with.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
@@ -29,7 +31,7 @@ pub(super) struct Plan<'a> {
 )]
 pub(super) fn agentd(plan: &Plan<'_>) -> io::Result<Child> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    Command::new("setsid")
+    Command::new(program::find("setsid", &path))
         .arg(plan.agentd)
         .arg("--socket")
         .arg(plan.socket)
