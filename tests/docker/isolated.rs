@@ -31,14 +31,8 @@ async fn goes_with_its_volume(cluster: &mut DockerCluster) -> Result<()> {
     let issue = cluster.file_issue("Greet the user", "Slowly.");
     let task = cluster.task(issue).await?;
     cluster.wait_inside("/tmp/begun").await?;
-    let mounted = "{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Destination}} {{end}}{{end}}";
-    let mounted = engine(&["inspect", "--format", mounted, &cluster.container()?]).await?;
-    ensure!(mounted.trim() == "/workspace", "it has {mounted}");
-    ensure!(
-        cluster.volumes().await?.len() == 1,
-        "{:?}",
-        cluster.volumes().await?
-    );
+    only_the_workspace_is_mounted(cluster).await?;
+    one_volume(cluster).await?;
     let clean = "! test -e /workspace/left && ! test -e /tools && ! test -e /cache";
     cluster.inside(clean).await?;
     let leave = format!("touch /workspace/left && test -d /workspace/tasks/{task}/work");
@@ -55,11 +49,20 @@ async fn goes_with_its_volume(cluster: &mut DockerCluster) -> Result<()> {
         cluster.containers().await?.len() == 1,
         "the old one is still there"
     );
-    ensure!(
-        cluster.volumes().await?.len() == 1,
-        "{:?}",
-        cluster.volumes().await?
-    );
+    one_volume(cluster).await?;
     cluster.one_of_each(issue)?;
+    Ok(())
+}
+
+async fn one_volume(cluster: &DockerCluster) -> Result<()> {
+    let volumes = cluster.volumes().await?;
+    ensure!(volumes.len() == 1, "{volumes:?}");
+    Ok(())
+}
+
+async fn only_the_workspace_is_mounted(cluster: &DockerCluster) -> Result<()> {
+    let mounted = "{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Destination}} {{end}}{{end}}";
+    let mounted = engine(&["inspect", "--format", mounted, &cluster.container()?]).await?;
+    ensure!(mounted.trim() == "/workspace", "it has {mounted}");
     Ok(())
 }
