@@ -17,16 +17,7 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 async fn goes_with_its_volume(cluster: &mut DockerCluster) -> Result<()> {
-    // What was there before the project was isolated goes first.
-    cluster.wait_inside("/cache").await?;
-    cluster
-        .inside("touch /cache/left /tools/left /workspace/left")
-        .await?;
-    let shared = cluster.container_id().await?;
-    cluster.stop().await?;
-    cluster.want_mode("isolated")?;
-    cluster.start().await?;
-    cluster.wait_for_another_container(&shared).await?;
+    becomes_isolated(cluster).await?;
 
     let issue = cluster.file_issue("Greet the user", "Slowly.");
     let task = cluster.task(issue).await?;
@@ -64,5 +55,19 @@ async fn only_the_workspace_is_mounted(cluster: &DockerCluster) -> Result<()> {
     let mounted = "{{range .Mounts}}{{if eq .Type \"volume\"}}{{.Destination}} {{end}}{{end}}";
     let mounted = engine(&["inspect", "--format", mounted, &cluster.container()?]).await?;
     ensure!(mounted.trim() == "/workspace", "it has {mounted}");
+    Ok(())
+}
+
+/// What was there before the project was isolated goes first.
+async fn becomes_isolated(cluster: &mut DockerCluster) -> Result<()> {
+    cluster.wait_inside("/cache").await?;
+    cluster
+        .inside("touch /cache/left /tools/left /workspace/left")
+        .await?;
+    let shared = cluster.container_id().await?;
+    cluster.stop().await?;
+    cluster.want_mode("isolated")?;
+    cluster.start().await?;
+    cluster.wait_for_another_container(&shared).await?;
     Ok(())
 }
