@@ -169,9 +169,16 @@ fn about(pen: &mut Pen<'_>, state: &State, agent: &Agent, width: usize) -> Vec<V
     } else {
         Role::ToastWarn
     };
+    let apart = match wire.workspace_mode.as_str() {
+        "shared" | "" => String::new(),
+        mode => format!(", workspace {mode}"),
+    };
     text.push(vec![
         span(format!("{:<10}", "runs on"), Role::Muted),
-        span(format!("{} {}", wire.runtime, wire.image), Role::Text),
+        span(
+            format!("{} {}{apart}", wire.runtime, wire.image),
+            Role::Text,
+        ),
         span(walls, walls_role),
     ]);
     text.push(pair(
