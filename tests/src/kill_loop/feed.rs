@@ -1,14 +1,18 @@
 //! Keeps a few issues under way, and brings each to its end: labelled, ready for review, merged.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use cloud_code_proto::v1;
 use cloud_code_proto::v1::action::Action;
 
 use super::installation::Installation;
 use super::random::Random;
-use crate::cluster::{PATIENCE, asked_until};
+use crate::cluster::asked_until;
 
 const LABEL: &str = "cloud-code";
+/// A task that was killed again and again waits a quarter of an hour and some more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20 * 60);
 
 /// An issue that was filed.
 #[derive(Debug, Clone)]
@@ -103,7 +107,7 @@ impl Feed {
 
     /// Waits until every issue has come to its end, with nothing killed any more.
     pub(super) async fn finish(&mut self, installation: &impl Installation) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + PATIENCE * 6;
+        let deadline = tokio::time::Instant::now() + LONGEST_PAUSE;
         while self.filed.iter().any(|filed| !filed.merged) {
             self.merge_what_is_ready(installation).await?;
             let open: Vec<&Filed> = self.filed.iter().filter(|filed| !filed.merged).collect();
@@ -112,7 +116,7 @@ impl Feed {
                 "these never became ready: {open:?}\n{:#?}",
                 unfinished(installation).await?
             );
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         for filed in &self.filed {
             let task = installation.task_of(filed.issue).await?;
