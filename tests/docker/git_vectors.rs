@@ -99,7 +99,7 @@ fn planting() -> Script {
 }
 
 async fn runs_nothing(cluster: &mut DockerCluster) -> Result<()> {
-    let record = cluster.record_git()?;
+    let record = cluster.record_git().await?;
     let text = format!("The host is at {} today.", cluster.root().display());
     let issue = cluster.file_issue("Plant", &text);
     let task = cluster.task(issue).await?;

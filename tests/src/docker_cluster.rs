@@ -223,15 +223,19 @@ impl DockerCluster {
         )?)
     }
 
-    /// From now on every git of the host writes down what it starts.
+    /// From now on every git of the host writes down what it starts. orchestratord looks for git once,
+    /// and is started again.
     ///
     /// # Errors
-    /// Where there is no git.
-    pub fn record_git(&self) -> Result<GitRecord> {
-        GitRecord::begin(
+    /// Where there is no git, or orchestratord does not stop or start.
+    pub async fn record_git(&mut self) -> Result<GitRecord> {
+        let record = GitRecord::begin(
             &self.root.path().join("bin"),
             self.root.path().join("git.log"),
-        )
+        )?;
+        self.stop().await?;
+        self.start().await?;
+        Ok(record)
     }
 
     /// The directory of the installation.
