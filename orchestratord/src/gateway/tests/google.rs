@@ -189,7 +189,7 @@ async fn a_key_that_google_refuses_parks_the_account_also_where_the_status_is_40
             assert!(text(response).await.contains("credit balance is too low"));
             let parked = world.engine.parkings.lock().unwrap().clone();
             assert_eq!(parked, [Parking::LogInAgain]);
-            assert_eq!(world.engine.charges(1).await[0].basis, Basis::Nothing);
+            assert_eq!(world.engine.charges(1).await[0].basis, Basis::Refused);
         }
     }
 }
