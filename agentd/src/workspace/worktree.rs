@@ -214,6 +214,7 @@ impl Worktree {
         identity: &Identity,
         execution: &str,
     ) -> Result<Kept, GitError> {
+        self.leave_rebase().await?;
         self.attach().await?;
         let base = base.as_str();
         if self.is_ancestor(base, "HEAD").await? {
@@ -230,12 +231,22 @@ impl Worktree {
         if git::finish(rebase, "rebase").await.is_ok() {
             return Ok(Kept::All);
         }
-        // Nothing to abort is fine as well.
-        git::succeeds(&self.path, &["rebase", "--abort"]).await?;
+        self.leave_rebase().await?;
         let aside = format!("refs/cloud-code/kept/{execution}");
         git::run(&self.path, &["update-ref", &aside, "HEAD"]).await?;
         git::run(&self.path, &["reset", "--quiet", "--hard", base]).await?;
         Ok(Kept::Aside(aside))
+    }
+
+    /// Gives up a rebase that stopped in the middle, because of a conflict or because it was killed: HEAD
+    /// is somewhere on the way then, and the commits that come after it are on the branch alone. That
+    /// there is none is fine as well.
+    async fn leave_rebase(&self) -> Result<(), GitError> {
+        if !git::succeeds(&self.path, &["rebase", "--abort"]).await? {
+            // Where it was killed before it had moved anything there is nothing to go back to.
+            git::succeeds(&self.path, &["rebase", "--quit"]).await?;
+        }
+        Ok(())
     }
 
     async fn is_ancestor(&self, ancestor: &str, of: &str) -> Result<bool, GitError> {

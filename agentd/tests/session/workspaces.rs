@@ -177,6 +177,28 @@ async fn commits_of_people_become_the_base_of_a_resumed_execution() {
     git_ok(&station.work(), &ancestor).await;
 }
 
+/// As a rebase that was killed before it had put our commits on top.
+#[tokio::test]
+async fn commits_outlive_a_rebase_that_was_killed() {
+    let station = Station::start().await;
+    station.run(1, "echo ours > ours.txt").await;
+    let theirs = station.commit_of_a_person("theirs.txt").await;
+    let work = station.work();
+    let mirror = station.mirror().display().to_string();
+    git_ok(&work, &["fetch", "--quiet", &mirror, &theirs]).await;
+    let stops = "sequence.editor=sed -i 1ibreak";
+    let rebase = ["-c", stops, "rebase", "--quiet", "--interactive", &theirs];
+    git_ok(&work, &rebase).await;
+    assert!(!work.join("ours.txt").exists(), "it is in the middle");
+    let program = "test -f ours.txt && test -f theirs.txt && echo z > z";
+    let mut next = station.assignment(2, program);
+    next.resume = true;
+    next.base.clone_from(&theirs);
+    station.assign(next).await;
+    let ended = station.host.ended(&station.execution(2)).await;
+    assert_eq!(ended.kind(), v1::EndKind::Succeeded, "{ended:?}");
+}
+
 #[tokio::test]
 async fn what_a_killed_git_locked_is_free_again_for_a_resumed_execution() {
     let station = Station::start().await;
