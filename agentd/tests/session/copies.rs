@@ -98,16 +98,7 @@ test ! -e .git/objects/info/alternates; git remote";
 async fn a_published_head_and_commits_of_people_come_into_a_kept_repository() {
     let station = Station::start().await;
     let ended = succeeds(&station, assignment(&station, 1, "echo x > x")).await;
-    station.take_result(1, &ended.head).await;
-    let mirror = station.mirror();
-    let tree = format!("{}^{{tree}}", ended.head);
-    let commit = ["commit-tree", &tree, "-p", &station.base, "-m", "Ours"];
-    let pushed = git_ok(&mirror, &commit).await;
-    let published = v1::Published {
-        task: station.task.clone(),
-        head: pushed.clone(),
-    };
-    station.host.send(ToAgent::Published(published)).await;
+    let pushed = station.publishes(&ended.head).await;
     let mut next = assignment(&station, 2, "test -f x && echo y > y");
     next.resume = true;
     next.base.clone_from(&pushed);

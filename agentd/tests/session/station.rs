@@ -274,6 +274,21 @@ impl Station {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{error}");
     }
+
+    /// The first execution's result is published: the host rebuilds its commit, the same tree under
+    /// another name, which this gives.
+    pub(crate) async fn publishes(&self, head: &str) -> String {
+        self.take_result(1, head).await;
+        let tree = format!("{head}^{{tree}}");
+        let commit = ["commit-tree", &tree, "-p", &self.base, "-m", "Ours"];
+        let pushed = git_ok(&self.mirror(), &commit).await;
+        let published = v1::Published {
+            task: self.task.clone(),
+            head: pushed.clone(),
+        };
+        self.host.send(ToAgent::Published(published)).await;
+        pushed
+    }
 }
 
 /// Waits until `wanted` holds of the world outside.

@@ -138,17 +138,7 @@ async fn the_child_gets_an_environment_of_its_own() {
 async fn a_published_head_moves_the_branch_and_the_next_execution_builds_on_it() {
     let station = Station::start().await;
     let ended = station.run(1, "echo x > x").await;
-    station.take_result(1, &ended.head).await;
-    // The host rebuilds the commit: the same tree under another name.
-    let mirror = station.mirror();
-    let tree = format!("{}^{{tree}}", ended.head);
-    let commit = ["commit-tree", &tree, "-p", &station.base, "-m", "Ours"];
-    let pushed = git_ok(&mirror, &commit).await;
-    let published = v1::Published {
-        task: station.task.clone(),
-        head: pushed.clone(),
-    };
-    station.host.send(ToAgent::Published(published)).await;
+    let pushed = station.publishes(&ended.head).await;
 
     let mut next = station.assignment(2, "test -f x && echo y > y");
     next.resume = true;

@@ -47,6 +47,10 @@ impl Scene {
         forge.person("mallory", "read");
         let setting = projects(github_project(&forge, 3_600, ""));
         let cluster = Cluster::start(PROGRAMS, setting).await?;
+        Self::of(forge, cluster)
+    }
+
+    fn of(forge: Forge, cluster: Cluster) -> Result<Self> {
         cluster.listen_to(&forge);
         let folder = cluster.root().join("inputs");
         fs::create_dir(&folder)?;

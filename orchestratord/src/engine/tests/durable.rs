@@ -1,5 +1,7 @@
 //! What is acknowledged is on disk, once, whatever is killed or fails.
 
+use tokio::task::JoinHandle;
+
 use super::*;
 
 #[tokio::test]
@@ -74,14 +76,24 @@ async fn only_an_effect_that_would_show_twice_waits_for_a_commit_when_it_is_star
     assert!(started(Effect::OpenPullRequest { task }).await);
 }
 
+/// A read holds the engine's thread until it is told to go; inputs queue up behind it.
+fn held(
+    bench: &Bench,
+) -> (
+    std::sync::mpsc::Sender<()>,
+    JoinHandle<Result<bool, Stopped>>,
+) {
+    let (go, wait) = std::sync::mpsc::channel();
+    let engine = bench.engine.clone();
+    let holding = async move { engine.read(move |_| wait.recv().is_ok()).await };
+    (go, tokio::spawn(holding))
+}
+
 #[tokio::test]
 async fn inputs_that_queue_up_share_a_commit() {
     let (bench, log) = Bench::recorded().await;
     log.clear();
-    // While a read holds the engine's thread, inputs queue up behind it.
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let held = bench.engine.clone();
-    let holding = tokio::spawn(async move { held.read(move |_| wait.recv().is_ok()).await });
+    let (go, holding) = held(&bench);
     let mut replies = Vec::new();
     for _ in 0..100 {
         replies.push(
@@ -106,9 +118,7 @@ async fn inputs_that_queue_up_share_a_commit() {
 async fn who_reads_between_inputs_makes_no_two_commits_of_one_and_sees_what_came_before() {
     let (bench, log) = Bench::recorded().await;
     log.clear();
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let held = bench.engine.clone();
-    let holding = tokio::spawn(async move { held.read(move |_| wait.recv().is_ok()).await });
+    let (go, holding) = held(&bench);
     let mut replies = Vec::new();
     let mut reading = tokio::task::JoinSet::new();
     for sent in 1..=50 {

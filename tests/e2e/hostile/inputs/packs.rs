@@ -258,14 +258,7 @@ impl Scene {
         forge.person("ada", "write");
         let setting = projects(github_project(&forge, 3_600, ""));
         let cluster = Cluster::prepared(PROGRAMS, setting, stand_aside).await?;
-        cluster.listen_to(&forge);
-        let folder = cluster.root().join("inputs");
-        fs::create_dir(&folder)?;
-        Ok(Self {
-            forge,
-            cluster,
-            folder,
-        })
+        Self::of(forge, cluster)
     }
 
     /// A file of a branch that another task has published.
